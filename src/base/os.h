@@ -1,0 +1,42 @@
+/* What differs between systems: one file each (os_*.c), with a POSIX
+ * fallback chosen by the build. */
+#ifndef LLMLAB_BASE_OS_H
+#define LLMLAB_BASE_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Wait until *word != expected, a wake, or the timeout (< 0: for ever; false
+ * then). Spurious wake-ups are legal. */
+bool llmlab__os_wait(const _Atomic uint32_t *word, uint32_t expected,
+                     int64_t timeout_ns);
+void llmlab__os_wake(const _Atomic uint32_t *word);
+
+/* The calling thread's id, and whether a thread of this process still is. A
+ * reused id counts as alive. */
+uint32_t llmlab__os_thread_id(void);
+bool llmlab__os_thread_alive(uint32_t thread_id);
+
+/* A page that reads as zeroes in a forked child (MADV_WIPEONFORK), or NULL
+ * when the system has none: then only pthread_atfork notices a fork. */
+void *llmlab__os_wiped_page(void);
+
+/* A memory file of the given size on tmpfs whose blocks exist (no SIGBUS
+ * later), mapped shared and not inherited by children; NULL when there is no
+ * tmpfs or no room. *out_fd stays open; path gets its name. */
+void *llmlab__os_map_ring_file(const char *directory, size_t size, int *out_fd,
+                               char *path, size_t path_capacity);
+/* Anonymous zeroed memory that a child sees as zeroes where possible. */
+void *llmlab__os_map_anonymous(size_t size);
+void llmlab__os_unmap(void *memory, size_t size);
+
+/* Name the calling thread; block the asynchronous signals in it (SEGV, BUS,
+ * FPE, ILL, ABRT, TRAP, SYS, PROF stay open). */
+void llmlab__os_thread_setup(const char *name);
+
+/* Cryptographic random bytes. */
+void llmlab__os_random(void *out, size_t size);
+
+#endif

@@ -1,0 +1,91 @@
+/* The caller's side of a client: what the hot path reads. The client room
+ * makes it and completes it by its hooks; struct llmlab_client_s begins with
+ * one, so that a client is a tracer here. */
+#ifndef LLMLAB_TRACE_TRACER_H
+#define LLMLAB_TRACE_TRACER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <llmlab/client.h>
+
+#include "queue/ring_set.h"
+
+typedef enum llmlab__capture_e {
+    LLMLAB__CAPTURE_OFF = 0,
+    LLMLAB__CAPTURE_METADATA = 1,
+    LLMLAB__CAPTURE_FULL = 2
+} llmlab__capture_t;
+
+typedef struct llmlab__tracer_s llmlab__tracer_t;
+
+/* Slow-path hooks into the client room. Never NULL on an enabled tracer. */
+typedef struct llmlab__tracer_hooks_s {
+    /* A thread is about to record for the first time in this process (after
+     * open or after a fork): make rings and worker ready. False: do not
+     * record. */
+    bool (*prepare)(llmlab__tracer_t *tracer);
+    /* A root span of this trace has ended while live is on. */
+    void (*root_ended)(llmlab__tracer_t *tracer);
+    /* The model has no price: remember its name (bounded). */
+    void (*unpriced)(llmlab__tracer_t *tracer, const char *provider,
+                     const char *model);
+} llmlab__tracer_hooks_t;
+
+struct llmlab__tracer_s {
+    /* Constant after open. */
+    bool enabled;
+    bool live;
+    llmlab__capture_t capture;
+    uint32_t capture_max_bytes;
+    uint64_t sample_below; /* sampled when the trace id's low half is below;
+                              UINT64_MAX: all */
+    int64_t full_wait_ns;  /* queue.full=wait: at most so long; 0: drop */
+    const llmlab_price_book_t *book; /* NULL: built-in */
+    llmlab__tracer_hooks_t hooks;
+
+    /* Replaced by prepare() when the generation changes. */
+    _Atomic(llmlab__ring_set_t *) rings;
+    /* The fork generation in which `rings` were made. */
+    _Atomic uint64_t generation;
+    /* Unix time minus monotonic time; the worker refreshes it. */
+    _Atomic int64_t clock_offset_ns;
+
+    /* Counters of the ledger's caller side; relaxed. accepted is summed from
+     * per-thread counters, see tracer.c. */
+    _Atomic uint64_t stale_ends;
+    _Atomic uint64_t dropped[LLMLAB_DROP_CAPACITY];
+};
+
+static inline llmlab__tracer_t *
+llmlab__tracer_of(llmlab_client_t *client)
+{
+    return (llmlab__tracer_t *)(void *)client;
+}
+
+/* The caller-side counts, summed over the threads that recorded. */
+typedef struct llmlab__tracer_counts_s {
+    uint64_t accepted;
+    uint64_t dropped[LLMLAB_DROP_CAPACITY];
+    uint64_t stale_ends;
+    uint64_t open_spans;
+    uint64_t unsampled;
+    uint64_t calls;
+    uint64_t unpriced_calls;
+    uint64_t estimated_calls;
+    uint64_t input_tokens;
+    uint64_t output_tokens;
+    llmlab_money_t cost;
+} llmlab__tracer_counts_t;
+
+void llmlab__tracer_init(llmlab__tracer_t *tracer);
+void llmlab__tracer_cleanup(llmlab__tracer_t *tracer);
+void llmlab__tracer_counts(const llmlab__tracer_t *tracer,
+                           llmlab__tracer_counts_t *out);
+
+/* The fork generation of this process: never 0, another after each fork. One
+ * load when nothing changed. */
+uint64_t llmlab__fork_generation(void);
+
+#endif
