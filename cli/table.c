@@ -1,0 +1,166 @@
+#include "cli/table.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+add(cli_table_t *table, const char *text, size_t size)
+{
+    if (table->count == table->capacity) {
+        size_t capacity = table->capacity == 0 ? 64 : 2 * table->capacity;
+        char **cells = realloc(table->cells, capacity * sizeof(*cells));
+
+        if (cells == NULL) {
+            table->failed = true;
+            return;
+        }
+        table->cells = cells;
+        table->capacity = capacity;
+    }
+    table->cells[table->count] = strndup(text, size);
+    if (table->cells[table->count] == NULL) {
+        table->failed = true;
+        return;
+    }
+    table->count++;
+}
+
+void
+cli_table_init(cli_table_t *table, const char *headers)
+{
+    memset(table, 0, sizeof(*table));
+    while (table->columns < CLI_TABLE_COLUMNS) {
+        size_t size;
+
+        if (*headers == '>') {
+            table->right[table->columns] = true;
+            headers++;
+        }
+        size = strcspn(headers, "|");
+        add(table, headers, size);
+        table->columns++;
+        if (headers[size] == '\0') {
+            return;
+        }
+        headers += size + 1;
+    }
+}
+
+void
+cli_table_cleanup(cli_table_t *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        free(table->cells[i]);
+    }
+    free(table->cells);
+    memset(table, 0, sizeof(*table));
+}
+
+void
+cli_table_text(cli_table_t *table, const char *text)
+{
+    text = text != NULL ? text : "-";
+    add(table, text, strlen(text));
+}
+
+void
+cli_table_uint(cli_table_t *table, uint64_t value)
+{
+    char text[24];
+
+    snprintf(text, sizeof(text), "%" PRIu64, value);
+    cli_table_text(table, text);
+}
+
+size_t
+cli_table_rows(const cli_table_t *table)
+{
+    return table->count / table->columns - 1;
+}
+
+/* Characters, not bytes: continuation bytes of UTF-8 take no place. */
+static size_t
+width(const char *text)
+{
+    size_t characters = 0;
+
+    for (; *text != '\0'; text++) {
+        characters += ((unsigned char)*text & 0xc0) != 0x80;
+    }
+    return characters;
+}
+
+/* What came over the network must not steer the terminal. */
+static void
+put_printable(const char *text, FILE *file)
+{
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+
+        fputc(c < 0x20 || c == 0x7f ? '?' : c, file);
+    }
+}
+
+static void
+put_spaces(size_t count, FILE *file)
+{
+    while (count-- > 0) {
+        fputc(' ', file);
+    }
+}
+
+bool
+cli_table_print(const cli_table_t *table, FILE *file)
+{
+    size_t widths[CLI_TABLE_COLUMNS] = {0};
+    size_t columns = table->columns;
+
+    for (size_t i = 0; i < table->count; i++) {
+        size_t characters = width(table->cells[i]);
+
+        if (characters > widths[i % columns]) {
+            widths[i % columns] = characters;
+        }
+    }
+    for (size_t i = 0; i < table->count; i++) {
+        size_t column = i % columns;
+        size_t padding = widths[column] - width(table->cells[i]);
+
+        fputs(column == 0 ? "  " : "   ", file);
+        if (table->right[column]) {
+            put_spaces(padding, file);
+        }
+        put_printable(table->cells[i], file);
+        if (column + 1 == columns) {
+            fputc('\n', file);
+        } else if (!table->right[column]) {
+            put_spaces(padding, file);
+        }
+    }
+    return !table->failed;
+}
+
+bool
+cli_table_print_csv(const cli_table_t *table, FILE *file)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const char *text = table->cells[i];
+        bool quoted = text[strcspn(text, ",\"\r\n")] != '\0';
+
+        if (quoted) {
+            fputc('"', file);
+        }
+        for (; *text != '\0'; text++) {
+            if (*text == '"') {
+                fputc('"', file);
+            }
+            fputc(*text, file);
+        }
+        if (quoted) {
+            fputc('"', file);
+        }
+        fputs((i + 1) % table->columns == 0 ? "\r\n" : ",", file);
+    }
+    return !table->failed;
+}

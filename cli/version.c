@@ -1,0 +1,24 @@
+#include <stdio.h>
+
+#include <llmlab/version.h>
+
+#include "cli/command.h"
+
+static const cli_option_t options[] = {{0}};
+
+static int
+run(const cli_args_t *args)
+{
+    (void)args;
+    printf("llmlab %s\n", llmlab_version());
+    return CLI_OK;
+}
+
+const cli_command_t cli_command_version = {
+    .name = "version",
+    .synopsis = "",
+    .summary = "print the version",
+    .help = "Prints the version of llmlab.",
+    .options = options,
+    .run = run,
+};
