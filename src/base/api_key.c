@@ -30,7 +30,8 @@ llmlab__api_key_make(char out[LLMLAB__API_KEY_SIZE + 1])
 {
     /* Without it the generator is not safe among threads. A failure leaves
      * the generator of the system, which needs no initialisation. */
-    (void)sodium_init();
+    int status = sodium_init();
+    (void)status;
     memcpy(out, LLMLAB__API_KEY_PREFIX, PREFIX_SIZE);
     for (int i = PREFIX_SIZE; i < CHECKED_SIZE; i++) {
         out[i] = digits[randombytes_uniform(62)];

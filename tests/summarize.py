@@ -1,0 +1,80 @@
+"""summarize.py FOLDER: read the JUnit files that ctest wrote (one a build)
+and end with one line: N passed, N failed, N skipped. A CMocka program and a
+unittest script count by their cases, everything else counts as one."""
+
+import pathlib
+import re
+import sys
+import xml.etree.ElementTree as ET
+
+CMOCKA = re.compile(r"^\[\s*(OK|FAILED|SKIPPED)\s*\] (\S+?)\s*$", re.M)
+CMOCKA_SUMMARY = re.compile(r"^\[==========\].*test\(s\) run\.", re.M)
+UNITTEST = re.compile(r"^Ran (\d+) tests? in ", re.M)
+UNITTEST_SKIPPED = re.compile(r"^(\w+) .*?\.\.\. skipped ['\"](.*)['\"]$",
+                              re.M)
+REASON = re.compile(r"^SKIP (.+)$", re.M)
+
+
+def cases(name, case):
+    """Yield (name, outcome, reason) of what one ctest ran."""
+    output = case.findtext("system-out") or ""
+    reasons = REASON.findall(output)
+    status = case.get("status")
+    if status in ("notrun", "disabled") or case.find("skipped") is not None:
+        ran = status != "disabled" and "SKIP_RETURN_CODE" in (
+            case.find("skipped").get("message", "")
+            if case.find("skipped") is not None else "")
+        if ran or status == "disabled":
+            yield name, "skipped", "; ".join(reasons)
+        else:  # its program is not there
+            yield name, "failed", "not run"
+        return
+    failed = status == "fail" or case.find("failure") is not None
+
+    found = []
+    for part in CMOCKA_SUMMARY.split(output):
+        # What follows a group's summary repeats the names of its failures.
+        part = part[part.find("[ RUN"):] if "[ RUN" in part else ""
+        found += CMOCKA.findall(part)
+    if found:
+        words = {"OK": "passed", "FAILED": "failed", "SKIPPED": "skipped"}
+        for word, inner in found:
+            yield f"{name}: {inner}", words[word], "; ".join(reasons)
+        if failed and not any(word == "FAILED" for word, _ in found):
+            yield name, "failed", "crash, leak or time-out"
+        return
+
+    ran = UNITTEST.search(output)
+    if ran and not failed:
+        skipped = UNITTEST_SKIPPED.findall(output)
+        for _ in range(int(ran.group(1)) - len(skipped)):
+            yield name, "passed", ""
+        for inner, why in skipped:
+            yield f"{name}: {inner}", "skipped", why
+        return
+    yield name, "failed" if failed else "passed", ""
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    outcomes = {"passed": [], "failed": [], "skipped": []}
+    for path in sorted(folder.glob("*.xml")):
+        for case in ET.parse(path).getroot().iter("testcase"):
+            name = f"{path.stem}: {case.get('name')}"
+            for inner, outcome, reason in cases(name, case):
+                outcomes[outcome].append(
+                    f"{inner} ({reason})" if reason else inner)
+    for path in sorted(folder.glob("*.failed")):
+        outcomes["failed"].append(path.read_text().strip())
+    for path in sorted(folder.glob("*.skipped")):
+        outcomes["skipped"].append(path.read_text().strip())
+
+    for outcome in ("skipped", "failed"):
+        for name in sorted(set(outcomes[outcome])):
+            print(f"{outcome}: {name}")
+    print(", ".join(f"{len(names)} {outcome}"
+                    for outcome, names in outcomes.items()))
+    sys.exit(1 if outcomes["failed"] or not outcomes["passed"] else 0)
+
+
+main()
