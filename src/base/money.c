@@ -7,9 +7,9 @@
 /* 10^38 is the largest power of ten below 2^128: more digits cannot fit. */
 #define DIGITS_MAX 39
 
-/* A number with more digits than this does not fit into memory; it keeps the
- * sums of positions and exponents inside int64. */
-#define POSITION_MAX (INT64_C(1) << 60)
+/* A number with more digits than this does not fit into memory. Ten times it,
+ * and sums of it with positions, stay inside int64. */
+#define POSITION_MAX INT64_C(100000000000000000)
 
 llmlab_status_t
 llmlab_money_add(llmlab_money_t *sum, llmlab_money_t amount)
