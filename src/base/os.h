@@ -23,9 +23,15 @@ bool llmlab__os_thread_alive(uint32_t thread_id);
  * when the system has none: then only pthread_atfork notices a fork. */
 void *llmlab__os_wiped_page(void);
 
+/* The directory on tmpfs for this user's memory files, made if need be, mode
+ * 0700: below XDG_RUNTIME_DIR, else /dev/shm. False: there is none that is
+ * ours alone. */
+bool llmlab__os_ring_directory(char *out, size_t capacity);
+
 /* A memory file of the given size on tmpfs whose blocks exist (no SIGBUS
  * later), mapped shared and not inherited by children; NULL when there is no
- * tmpfs or no room. *out_fd stays open; path gets its name. */
+ * tmpfs or no room. *out_fd stays open and holds a write lock (fcntl) that
+ * tells others the owner lives; path gets the file's name. */
 void *llmlab__os_map_ring_file(const char *directory, size_t size, int *out_fd,
                                char *path, size_t path_capacity);
 /* Anonymous zeroed memory that a child sees as zeroes where possible. */
@@ -35,8 +41,12 @@ void llmlab__os_unmap(void *memory, size_t size);
 /* Name the calling thread; block the asynchronous signals in it (SEGV, BUS,
  * FPE, ILL, ABRT, TRAP, SYS, PROF stay open). */
 void llmlab__os_thread_setup(const char *name);
+void llmlab__os_thread_name(const char *name);
 
 /* Cryptographic random bytes. */
 void llmlab__os_random(void *out, size_t size);
+
+/* The running boot's id as text; false where the system has none. */
+bool llmlab__os_boot_id(char out[37]);
 
 #endif
