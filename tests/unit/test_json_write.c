@@ -8,6 +8,7 @@
 
 #include <locale.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/json_write.h"
@@ -182,7 +183,7 @@ test_numbers(void **state)
     llmlab__json_end_array(&out);
     assert_written("[-9223372036854775808,9223372036854775807,"
                    "18446744073709551615,0,99,100,0.1,0.3333333333333333,"
-                   "4.94065645841247e-324,1.797693134862316e+308,3,-0,-2.5,"
+                   "4.94065645841247e-324,1.7976931348623157e+308,3,-0,-2.5,"
                    "null,null]");
 }
 
