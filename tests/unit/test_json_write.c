@@ -191,6 +191,7 @@ static void
 test_doubles_ignore_the_locale(void **state)
 {
     (void)state;
+    setenv("LOCPATH", LLMLAB_BUILD_DIR "/locale", 1);
     if (setlocale(LC_ALL, "de_DE.UTF-8") == NULL) {
         print_message("SKIP locale: de_DE.UTF-8 is not installed\n");
         skip();
