@@ -57,8 +57,8 @@ typedef enum llmlab_cost_source_e {
     X(QUERIES, "queries")                   \
     X(REQUESTS, "requests")                 \
     X(CREDITS, "credits")                   \
-    X(CITATIONS, "citations")               \
-    X(GUARDRAILS, "guardrails")
+    X(GUARDRAILS, "guardrails")             \
+    X(FILE_SEARCH, "file_search")
 
 typedef enum llmlab_cost_part_e {
 #define LLMLAB_COST_PART_ENUM_(name, wire) LLMLAB_COST_##name,
@@ -86,6 +86,7 @@ typedef struct llmlab_call_facts_s {
     const char *region;         /* data residency, inference geo, location */
     const char *search_context; /* "low", "medium", "high" */
     int batch;
+    const char *key; /* the row, where it is known: then no name is resolved */
 } llmlab_call_facts_t;
 
 /** The cost of one call and where the number comes from. */

@@ -14,41 +14,49 @@
 /** Every usage field once: X(enumerator, name on the wire). Fields whose name
  * ends in _seconds count microseconds; all others count whole units. New
  * fields are added at the end. */
-#define LLMLAB_USAGE_MAP(X)                                   \
-    X(INPUT_TOKENS, "input_tokens")                           \
-    X(OUTPUT_TOKENS, "output_tokens")                         \
-    X(CACHE_READ_TOKENS, "cache_read_tokens")                 \
-    X(CACHE_WRITE_TOKENS, "cache_write_tokens")               \
-    X(CACHE_WRITE_5M_TOKENS, "cache_write_5m_tokens")         \
-    X(CACHE_WRITE_1H_TOKENS, "cache_write_1h_tokens")         \
-    X(INPUT_AUDIO_TOKENS, "input_audio_tokens")               \
-    X(INPUT_IMAGE_TOKENS, "input_image_tokens")               \
-    X(INPUT_VIDEO_TOKENS, "input_video_tokens")               \
-    X(REASONING_TOKENS, "reasoning_tokens")                   \
-    X(OUTPUT_AUDIO_TOKENS, "output_audio_tokens")             \
-    X(OUTPUT_IMAGE_TOKENS, "output_image_tokens")             \
-    X(OUTPUT_VIDEO_TOKENS, "output_video_tokens")             \
-    X(CITATION_TOKENS, "citation_tokens")                     \
-    X(WEB_SEARCH_REQUESTS, "web_search_requests")             \
-    X(CODE_INTERPRETER_SESSIONS, "code_interpreter_sessions") \
-    X(INPUT_CHARACTERS, "input_characters")                   \
-    X(AUDIO_SECONDS, "audio_seconds")                         \
-    X(OUTPUT_VIDEO_SECONDS, "output_video_seconds")           \
-    X(INPUT_IMAGES, "input_images")                           \
-    X(OUTPUT_IMAGES, "output_images")                         \
-    X(IMAGE_PIXELS, "image_pixels")                           \
-    X(PAGES, "pages")                                         \
-    X(ANNOTATED_PAGES, "annotated_pages")                     \
-    X(QUERIES, "queries")                                     \
-    X(MAX_RESULTS, "max_results")                             \
-    X(REQUESTS, "requests")                                   \
-    X(CREDITS, "credits")                                     \
-    X(GUARDRAIL_UNITS, "guardrail_units")                     \
-    X(CACHE_READ_AUDIO_TOKENS, "cache_read_audio_tokens")     \
-    X(CACHE_READ_IMAGE_TOKENS, "cache_read_image_tokens")     \
-    X(CACHE_READ_VIDEO_TOKENS, "cache_read_video_tokens")     \
-    X(WEB_FETCH_REQUESTS, "web_fetch_requests")               \
-    X(FILE_SEARCH_CALLS, "file_search_calls")
+#define LLMLAB_USAGE_MAP(X)                                       \
+    X(INPUT_TOKENS, "input_tokens")                               \
+    X(OUTPUT_TOKENS, "output_tokens")                             \
+    X(CACHE_READ_TOKENS, "cache_read_tokens")                     \
+    X(CACHE_WRITE_TOKENS, "cache_write_tokens")                   \
+    X(CACHE_WRITE_5M_TOKENS, "cache_write_5m_tokens")             \
+    X(CACHE_WRITE_1H_TOKENS, "cache_write_1h_tokens")             \
+    X(INPUT_AUDIO_TOKENS, "input_audio_tokens")                   \
+    X(INPUT_IMAGE_TOKENS, "input_image_tokens")                   \
+    X(INPUT_VIDEO_TOKENS, "input_video_tokens")                   \
+    X(REASONING_TOKENS, "reasoning_tokens")                       \
+    X(OUTPUT_AUDIO_TOKENS, "output_audio_tokens")                 \
+    X(OUTPUT_IMAGE_TOKENS, "output_image_tokens")                 \
+    X(OUTPUT_VIDEO_TOKENS, "output_video_tokens")                 \
+    X(CITATION_TOKENS, "citation_tokens")                         \
+    X(WEB_SEARCH_REQUESTS, "web_search_requests")                 \
+    X(CODE_INTERPRETER_SESSIONS, "code_interpreter_sessions")     \
+    X(INPUT_CHARACTERS, "input_characters")                       \
+    X(AUDIO_SECONDS, "audio_seconds")                             \
+    X(OUTPUT_VIDEO_SECONDS, "output_video_seconds")               \
+    X(INPUT_IMAGES, "input_images")                               \
+    X(OUTPUT_IMAGES, "output_images")                             \
+    X(IMAGE_PIXELS, "image_pixels")                               \
+    X(PAGES, "pages")                                             \
+    X(ANNOTATED_PAGES, "annotated_pages")                         \
+    X(QUERIES, "queries")                                         \
+    X(MAX_RESULTS, "max_results")                                 \
+    X(REQUESTS, "requests")                                       \
+    X(CREDITS, "credits")                                         \
+    X(GUARDRAIL_UNITS, "guardrail_units")                         \
+    X(CACHE_READ_AUDIO_TOKENS, "cache_read_audio_tokens")         \
+    X(CACHE_READ_IMAGE_TOKENS, "cache_read_image_tokens")         \
+    X(CACHE_READ_VIDEO_TOKENS, "cache_read_video_tokens")         \
+    X(WEB_FETCH_REQUESTS, "web_fetch_requests")                   \
+    X(FILE_SEARCH_CALLS, "file_search_calls")                     \
+    X(GUARDRAIL_CONTENT, "guardrail_content_units")               \
+    X(GUARDRAIL_CONTENT_IMAGE, "guardrail_content_image_units")   \
+    X(GUARDRAIL_TOPIC, "guardrail_topic_units")                   \
+    X(GUARDRAIL_WORD, "guardrail_word_units")                     \
+    X(GUARDRAIL_SENSITIVE, "guardrail_sensitive_units")           \
+    X(GUARDRAIL_SENSITIVE_FREE, "guardrail_sensitive_free_units") \
+    X(GUARDRAIL_GROUNDING, "guardrail_grounding_units")           \
+    X(GUARDRAIL_REASONING, "guardrail_reasoning_units")
 
 typedef enum llmlab_usage_field_e {
 #define LLMLAB_USAGE_ENUM_(name, wire) LLMLAB_USAGE_##name,
