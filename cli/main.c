@@ -99,16 +99,11 @@ run_command(const cli_command_t *command, int argc, char **argv)
         fprintf(stderr, "llmlab: see llmlab %s --help\n", command->name);
     }
     cli_args_cleanup(&args);
-    /* A full disk or a closed pipe is a failure even at the last byte. */
-    if (fflush(stdout) != 0 || ferror(stdout)) {
-        perror("llmlab: standard output");
-        code = code == CLI_OK ? CLI_FAILED : code;
-    }
     return code;
 }
 
-int
-main(int argc, char **argv)
+static int
+dispatch(int argc, char **argv)
 {
     const cli_command_t *command;
     const char *name = argc > 1 ? argv[1] : "";
@@ -138,4 +133,17 @@ main(int argc, char **argv)
         return report_unknown(name);
     }
     return run_command(command, argc - 2, argv + 2);
+}
+
+int
+main(int argc, char **argv)
+{
+    int code = dispatch(argc, argv);
+
+    /* A full disk or a closed pipe is a failure even at the last byte. */
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        perror("llmlab: standard output");
+        code = code == CLI_OK ? CLI_FAILED : code;
+    }
+    return code;
 }

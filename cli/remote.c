@@ -1,0 +1,225 @@
+#include "cli/remote.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <curl/curl.h>
+
+#include "base/os.h"
+
+#define MAX_ATTEMPTS   6
+#define MAX_BODY_BYTES (64u << 20)
+#define MAX_PAUSE_MS   60000
+
+static size_t
+take_body(char *bytes, size_t size, size_t count, void *payload)
+{
+    llmlab__buf_t *body = payload;
+
+    if (body->size + size * count > MAX_BODY_BYTES) {
+        return 0;
+    }
+    llmlab__buf_append(body, bytes, size * count);
+    return body->failed ? 0 : size * count;
+}
+
+bool
+cli_remote_open(cli_remote_t *remote, const cli_server_t *server)
+{
+    char line[512];
+
+    memset(remote, 0, sizeof(*remote));
+    remote->server = server;
+    llmlab__buf_init(&remote->url);
+    llmlab__buf_init(&remote->body);
+    if (server->key == NULL) {
+        fputs("llmlab: no API key: give --key or set LLMLAB_API_KEY\n", stderr);
+        return false;
+    }
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 ||
+        (remote->curl = curl_easy_init()) == NULL) {
+        fputs("llmlab: libcurl cannot be used\n", stderr);
+        return false;
+    }
+    snprintf(line, sizeof(line), "Authorization: Bearer %s", server->key);
+    remote->headers = curl_slist_append(remote->headers, line);
+    remote->headers =
+        curl_slist_append(remote->headers, "Accept: application/json");
+    curl_easy_setopt(remote->curl, CURLOPT_HTTPHEADER, remote->headers);
+    curl_easy_setopt(remote->curl, CURLOPT_NOSIGNAL, 1L);
+#if LIBCURL_VERSION_NUM >= 0x075500
+    curl_easy_setopt(remote->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    curl_easy_setopt(remote->curl, CURLOPT_PROTOCOLS,
+                     (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+    curl_easy_setopt(remote->curl, CURLOPT_CONNECTTIMEOUT_MS, 10000L);
+    curl_easy_setopt(remote->curl, CURLOPT_TIMEOUT_MS, 60000L);
+    curl_easy_setopt(remote->curl, CURLOPT_ACCEPT_ENCODING, "gzip");
+    curl_easy_setopt(remote->curl, CURLOPT_USERAGENT, "llmlab-cli");
+    curl_easy_setopt(remote->curl, CURLOPT_WRITEFUNCTION, take_body);
+    curl_easy_setopt(remote->curl, CURLOPT_WRITEDATA, &remote->body);
+    return true;
+}
+
+void
+cli_remote_close(cli_remote_t *remote)
+{
+    curl_slist_free_all(remote->headers);
+    curl_easy_cleanup(remote->curl);
+    llmlab__buf_cleanup(&remote->url);
+    llmlab__buf_cleanup(&remote->body);
+}
+
+static void
+append_escaped(cli_remote_t *remote, const char *text)
+{
+    char *escaped = curl_easy_escape(remote->curl, text, 0);
+
+    if (escaped == NULL) {
+        remote->url.failed = true;
+        return;
+    }
+    llmlab__buf_text(&remote->url, escaped);
+    curl_free(escaped);
+}
+
+void
+cli_remote_begin(cli_remote_t *remote, const char *path)
+{
+    size_t size = strlen(remote->server->url);
+
+    while (size > 0 && remote->server->url[size - 1] == '/') {
+        size--;
+    }
+    llmlab__buf_clear(&remote->url);
+    llmlab__buf_append(&remote->url, remote->server->url, size);
+    llmlab__buf_text(&remote->url, "/v1/projects/");
+    append_escaped(remote, remote->server->project);
+    llmlab__buf_text(&remote->url, "/");
+    llmlab__buf_text(&remote->url, path);
+    remote->has_query = false;
+}
+
+void
+cli_remote_param(cli_remote_t *remote, const char *name, const char *value)
+{
+    if (value == NULL) {
+        return;
+    }
+    llmlab__buf_text(&remote->url, remote->has_query ? "&" : "?");
+    remote->has_query = true;
+    llmlab__buf_text(&remote->url, name);
+    llmlab__buf_text(&remote->url, "=");
+    append_escaped(remote, value);
+}
+
+/* Full jitter below a bound that doubles, or what the server says. */
+static long
+pause_ms(cli_remote_t *remote, int attempt)
+{
+    curl_off_t seconds = 0;
+    unsigned bound = 500u << attempt;
+    unsigned random;
+
+#if LIBCURL_VERSION_NUM >= 0x074200
+    curl_easy_getinfo(remote->curl, CURLINFO_RETRY_AFTER, &seconds);
+#endif
+    if (seconds > 0) {
+        return seconds * 1000 < MAX_PAUSE_MS ? (long)seconds * 1000
+                                             : MAX_PAUSE_MS;
+    }
+    llmlab__os_random(&random, sizeof(random));
+    return 1 + (long)(random % bound);
+}
+
+static void
+report_refusal(cli_remote_t *remote, long status)
+{
+    cJSON *problem = NULL;
+    const char *detail = NULL;
+
+    if (llmlab__json_dom_parse(&problem, (const char *)remote->body.data,
+                               remote->body.size, 16) == LLMLAB_OK) {
+        detail =
+            llmlab__json_dom_string(llmlab__json_dom_get(problem, "detail"));
+        if (detail == NULL) {
+            detail =
+                llmlab__json_dom_string(llmlab__json_dom_get(problem, "title"));
+        }
+    }
+    if (status == 401) {
+        fputs("llmlab: the server refuses the key (401): check --key or "
+              "LLMLAB_API_KEY",
+              stderr);
+    } else if (status == 403) {
+        fprintf(stderr, "llmlab: the key may not read project \"%s\" (403)",
+                remote->server->project);
+    } else {
+        fprintf(stderr, "llmlab: the server answers %ld", status);
+    }
+    fprintf(stderr, "%s%s\n", detail != NULL ? ": " : "",
+            detail != NULL ? detail : "");
+    cJSON_Delete(problem);
+}
+
+bool
+cli_remote_get(cli_remote_t *remote)
+{
+    char error[CURL_ERROR_SIZE];
+
+    llmlab__buf_append(&remote->url, "", 1);
+    if (remote->url.failed) {
+        fputs("llmlab: out of memory\n", stderr);
+        return false;
+    }
+    curl_easy_setopt(remote->curl, CURLOPT_URL, remote->url.data);
+    curl_easy_setopt(remote->curl, CURLOPT_ERRORBUFFER, error);
+    for (int attempt = 0;; attempt++) {
+        long status = 0;
+        long wait;
+        CURLcode code;
+
+        error[0] = '\0';
+        llmlab__buf_clear(&remote->body);
+        code = curl_easy_perform(remote->curl);
+        if (code != CURLE_OK) {
+            fprintf(stderr, "llmlab: no reply from %s: %s\n",
+                    remote->server->url,
+                    error[0] != '\0' ? error : curl_easy_strerror(code));
+            return false;
+        }
+        curl_easy_getinfo(remote->curl, CURLINFO_RESPONSE_CODE, &status);
+        if (status == 200) {
+            return true;
+        }
+        if ((status != 429 && status != 503) || attempt + 1 == MAX_ATTEMPTS) {
+            report_refusal(remote, status);
+            return false;
+        }
+        wait = pause_ms(remote, attempt);
+        fprintf(stderr, "llmlab: the server is busy (%ld): again in %.1f s\n",
+                status, (double)wait / 1000);
+        nanosleep(&(struct timespec){.tv_sec = wait / 1000,
+                                     .tv_nsec = wait % 1000 * 1000000},
+                  NULL);
+    }
+}
+
+bool
+cli_remote_get_json(cli_remote_t *remote, cJSON **out)
+{
+    if (!cli_remote_get(remote)) {
+        return false;
+    }
+    if (llmlab__json_dom_parse(out, (const char *)remote->body.data,
+                               remote->body.size, 32) != LLMLAB_OK) {
+        fprintf(stderr,
+                "llmlab: %s answers no JSON: is it an llmlab-server? (%s)\n",
+                remote->server->url, llmlab_status_detail());
+        return false;
+    }
+    return true;
+}
