@@ -16,9 +16,15 @@
 typedef enum llmlab__record_type_e {
     LLMLAB__RECORD_SPAN = 1,      /* an ended span */
     LLMLAB__RECORD_UNSAMPLED = 2, /* roll-up keys, usage and cost only */
-    LLMLAB__RECORD_CHUNK = 3,     /* a further piece of a span's text */
+    LLMLAB__RECORD_CHUNK = 3,     /* a piece of a span's text, see below */
     LLMLAB__RECORD_SCORE = 4
 } llmlab__record_type_t;
+
+/* Text above an eighth of a ring travels in pieces: chunk records with the
+ * span's ids, each with one INPUT or OUTPUT item, come before the span's own
+ * record, in order and through the same ring. The text is their concatenation,
+ * then the item of the span's own record. Pieces whose span never comes (its
+ * record did not fit) are dropped silently: the span was counted. */
 
 enum {
     LLMLAB__RECORD_REAL_TIME = 1, /* times are Unix, not monotonic */
@@ -93,11 +99,20 @@ typedef enum llmlab__item_type_e {
     LLMLAB__ITEM_OUTPUT = 25,
     LLMLAB__ITEM_FINGERPRINT = 26, /* 16 bytes */
     LLMLAB__ITEM_PREFIX = 27,      /* 8 bytes each */
+    LLMLAB__ITEM_GONE = 28,        /* was overwritten: readers skip it */
     LLMLAB__ITEM_ATTR_STRING = 32, /* key, then text */
     LLMLAB__ITEM_ATTR_INT = 33,    /* key, then int64 */
     LLMLAB__ITEM_ATTR_DOUBLE = 34, /* key, then double */
     LLMLAB__ITEM_ATTR_BOOL = 35    /* key, then one byte */
 } llmlab__item_type_t;
+
+/* The bytes an item takes, padding included. */
+static inline uint32_t
+llmlab__item_room(uint32_t key_size, uint32_t value_size)
+{
+    return ((uint32_t)sizeof(llmlab__item_t) + key_size + value_size + 3) &
+           ~UINT32_C(3);
+}
 
 /* A view of one item, for readers. */
 typedef struct llmlab__item_view_s {
