@@ -37,15 +37,28 @@ llmlab__ring_t *llmlab__ring_set_acquire(llmlab__ring_set_t *set);
  * full. Wait-free. A ring in which claims failed for want of room may grow by
  * a second segment within the budget. @thread producer, the ring's owner */
 void *llmlab__ring_claim(llmlab__ring_t *ring, uint32_t size);
+/* As claim, but waits for room: a system call or more when the ring is full.
+ * @thread producer, the ring's owner */
+void *llmlab__ring_claim_wait(llmlab__ring_t *ring, uint32_t size,
+                              int64_t timeout_ns);
 /* Publish what was claimed; size may be smaller than claimed. Wakes the worker
- * when it is parked or the ring half full. @thread producer */
+ * when it is parked, or asleep and the ring half full. @thread producer */
 void llmlab__ring_commit(llmlab__ring_t *ring, uint32_t size);
 /* Largest record a ring of this set takes. */
 uint32_t llmlab__ring_max_record(const llmlab__ring_set_t *set);
+/* How many rings the set can have, and a ring's number below that: it stays
+ * when the ring passes to another thread. */
+uint32_t llmlab__ring_set_capacity(const llmlab__ring_set_t *set);
+uint32_t llmlab__ring_index(const llmlab__ring_t *ring);
+/* Tell the pool's header the clock's offset, for a process that finds it
+ * after this one was killed. @thread any */
+void llmlab__ring_set_note_clock(llmlab__ring_set_t *set, int64_t offset_ns);
 
 /* Visit published records of all rings, oldest first within a ring, until
  * max_bytes were seen or visit answers false (that record was not taken).
- * Nothing is freed yet. Returns the number visited. @thread worker */
+ * Nothing is freed yet. Returns the number visited. A NULL record tells that
+ * the host has written over a ring: so many records as size says are lost.
+ * @thread worker */
 typedef bool (*llmlab__ring_visit_fn)(void *payload, const void *record,
                                       uint32_t size);
 size_t llmlab__ring_set_peek(llmlab__ring_set_t *set,
@@ -67,8 +80,8 @@ uint64_t llmlab__ring_set_memory(const llmlab__ring_set_t *set);
 /* Sleep until woken or the timeout (negative: until woken). Parked producers
  * wake it; answers at once when something is pending. @thread worker */
 void llmlab__ring_set_park(llmlab__ring_set_t *set, int64_t timeout_ns);
-/* Sleep without the producers knowing: only wake() ends it early. @thread
- * worker */
+/* Sleep without the producers waking at each record: only wake() or a ring that
+ * is half full ends it early. @thread worker */
 void llmlab__ring_set_tick(llmlab__ring_set_t *set, int64_t timeout_ns);
 /* @thread any */
 void llmlab__ring_set_wake(llmlab__ring_set_t *set);
