@@ -27,14 +27,14 @@
  * makes a system call, but when its ring is half full.
  *
  * (5) Segments. A ring that is full may go over to a second, larger run of
- * units and later back. `start` of a segment is stored before the tail that
- * publishes the first record in it; the worker looks it up only for positions
- * below the tail it acquired, so it sees every switch at or below them. It may
- * see a later switch early, which does not matter: that start is above every
- * position it asks for. The producer goes back to the first segment only when
- * head has passed the second's start, so that nothing unread lies in the first;
- * the worker gives the second's units back only when head has passed the new
- * start of the first, and tells so by `grown` (release, acquired in grow()).
+ * units. `start` of a segment is stored before the tail that publishes the
+ * first record in it; the worker looks it up only for positions below the tail
+ * it acquired, so it sees every switch at or below them. It may see a later
+ * switch early, which does not matter: that start is above every position it
+ * asks for. The producer goes back to the first segment only when the ring is
+ * empty (head, acquired, is its own next position): the worker then reads
+ * nothing until a tail beyond is published, so that the producer may rewrite
+ * both starts and give the second's units to others at once.
  *
  * (6) Owners. A ring belongs to the thread that its owner word names. A thread
  * takes over the ring of an ended one by compare-and-swap of the whole word,
@@ -46,6 +46,8 @@
  * Wait-free: claim and commit have no loop but the one over units in grow(),
  * which runs when a ring is full. */
 #include "queue/ring.h"
+
+#include <string.h>
 
 #include "base/os.h"
 
@@ -83,9 +85,6 @@ grow(llmlab__ring_t *ring)
     llmlab__ring_set_t *set = ring->set;
     uint32_t units = GROWN_UNITS;
 
-    if (atomic_load_explicit(&ring->grown, memory_order_acquire) != 0) {
-        return false;
-    }
     while (units > set->units / 8) {
         units /= 2;
     }
@@ -96,7 +95,6 @@ grow(llmlab__ring_t *ring)
     if (!llmlab__segment_take(set, &ring->segments[1], units)) {
         return false;
     }
-    atomic_store_explicit(&ring->grown, 1, RELAXED);
     go_over(ring, 1);
     return true;
 }
@@ -115,74 +113,77 @@ refresh_floor(llmlab__ring_t *ring)
     return floor;
 }
 
-/* The burst is over when the worker has passed the first segment and little is
- * left in the second. */
-static bool
-shrink(llmlab__ring_t *ring)
+/* The burst is over when the worker has read all of it. */
+static void
+shrink_if_empty(llmlab__ring_t *ring)
 {
-    uint64_t head = atomic_load_explicit(&ring->head, memory_order_acquire);
     uint64_t next = atomic_load_explicit(&ring->next, RELAXED);
 
-    if (head < atomic_load_explicit(&ring->segments[1].start, RELAXED) ||
-        next - head > llmlab__ring_capacity(ring, 0) / 4) {
-        return false;
+    if (atomic_load_explicit(&ring->segment, RELAXED) == 1 &&
+        refresh_floor(ring) == next &&
+        next > atomic_load_explicit(&ring->segments[1].start, RELAXED)) {
+        atomic_store_explicit(&ring->segments[1].start, LLMLAB__NOWHERE,
+                              RELAXED);
+        go_over(ring, 0);
+        llmlab__segment_give(ring->set, &ring->segments[1]);
     }
-    go_over(ring, 0);
-    return true;
 }
 
-static void *
-place(llmlab__ring_t *ring, uint64_t position, uint32_t size)
+/* Returns where what it frames goes. */
+static inline void *
+put_frame(llmlab__ring_t *ring, uint64_t position, uint32_t size, uint32_t type)
 {
     uint64_t mask = atomic_load_explicit(&ring->mask, RELAXED);
     unsigned char *at =
         atomic_load_explicit(&ring->data, RELAXED) + (position & mask);
-    llmlab__frame_t frame = {size, LLMLAB__FRAME_RECORD};
+    llmlab__frame_t frame = {size, type};
 
-    *(llmlab__frame_t *)(void *)at = frame;
+    memcpy(at, &frame, sizeof(frame));
     return at + sizeof(frame);
 }
 
-/* The record does not fit before the segment's end, or there is no room as far
- * as the producer knows. */
+/* Place the record behind a pad if it does not fit before the end; NULL when
+ * there is no room. */
+static void *
+place_if_room(llmlab__ring_t *ring, uint32_t size)
+{
+    uint64_t need = llmlab__frame_room(size);
+    uint64_t mask = atomic_load_explicit(&ring->mask, RELAXED);
+    uint64_t next = atomic_load_explicit(&ring->next, RELAXED);
+    uint64_t to_end = mask + 1 - (next & mask);
+    uint64_t pad = need > to_end ? to_end : 0;
+
+    if (next + pad + need - refresh_floor(ring) > mask + 1) {
+        return NULL;
+    }
+    if (pad > 0) {
+        put_frame(ring, next, (uint32_t)(pad - sizeof(llmlab__frame_t)),
+                  LLMLAB__FRAME_PAD);
+        next += pad;
+        atomic_store_explicit(&ring->next, next, RELAXED);
+    }
+    return put_frame(ring, next, size, LLMLAB__FRAME_RECORD);
+}
+
+/* What the fast way does not do: wrap, look where the worker is, grow. */
 static __attribute__((noinline)) void *
 claim_slowly(llmlab__ring_t *ring, uint32_t size)
 {
-    uint64_t need = llmlab__frame_room(size);
+    void *place;
 
     if (size > ring->set->max_record) {
         return NULL;
     }
-    for (int attempt = 0; attempt < 2; attempt++) {
-        uint64_t mask = atomic_load_explicit(&ring->mask, RELAXED);
-        uint64_t next = atomic_load_explicit(&ring->next, RELAXED);
-        uint64_t to_end = mask + 1 - (next & mask);
-        uint64_t pad = need > to_end ? to_end : 0;
-
-        if (pad > 0 && attempt == 0 &&
-            atomic_load_explicit(&ring->segment, RELAXED) == 1 &&
-            shrink(ring)) {
-            continue;
-        }
-        if (next + pad + need - refresh_floor(ring) <= mask + 1) {
-            if (pad > 0) {
-                llmlab__frame_t *frame = place(ring, next, 0);
-
-                frame--;
-                frame->size = (uint32_t)(pad - sizeof(*frame));
-                frame->type = LLMLAB__FRAME_PAD;
-                next += pad;
-                atomic_store_explicit(&ring->next, next, RELAXED);
-            }
-            return place(ring, next, size);
-        }
-        if (attempt > 0 || atomic_load_explicit(&ring->segment, RELAXED) == 1 ||
-            !grow(ring)) {
-            break;
-        }
+    shrink_if_empty(ring);
+    place = place_if_room(ring, size);
+    if (place == NULL && atomic_load_explicit(&ring->segment, RELAXED) == 0 &&
+        grow(ring)) {
+        place = place_if_room(ring, size);
     }
-    llmlab__ring_set_wake(ring->set);
-    return NULL;
+    if (place == NULL) {
+        llmlab__ring_set_wake(ring->set);
+    }
+    return place;
 }
 
 void *
@@ -193,13 +194,14 @@ llmlab__ring_claim(llmlab__ring_t *ring, uint32_t size)
     uint64_t next = atomic_load_explicit(&ring->next, RELAXED);
     uint64_t floor = atomic_load_explicit(&ring->floor, RELAXED);
 
-    if (__builtin_expect(need > mask + 1 - (next & mask) ||
-                             next + need - floor > mask + 1 ||
-                             size > ring->set->max_record,
-                         0)) {
+    if (__builtin_expect(
+            need > mask + 1 - (next & mask) || next + need - floor > mask + 1 ||
+                atomic_load_explicit(&ring->segment, RELAXED) != 0 ||
+                size > ring->set->max_record,
+            0)) {
         return claim_slowly(ring, size);
     }
-    return place(ring, next, size);
+    return put_frame(ring, next, size, LLMLAB__FRAME_RECORD);
 }
 
 static __attribute__((noinline)) void
@@ -222,7 +224,7 @@ llmlab__ring_commit(llmlab__ring_t *ring, uint32_t size)
     uint64_t fill;
     uint32_t bell;
 
-    ((llmlab__frame_t *)(void *)at)->size = size;
+    memcpy(at, &size, sizeof(size)); /* the frame's first field */
     next += llmlab__frame_room(size);
     atomic_store_explicit(&ring->next, next, RELAXED);
     atomic_store_explicit(&ring->records,

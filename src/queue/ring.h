@@ -85,7 +85,6 @@ struct llmlab__ring_s {
      * counts the owners, so that an old owner's word never comes again. */
     _Alignas(LLMLAB__LINE) _Atomic uint64_t owner;
     llmlab__segment_t segments[2];
-    _Atomic uint32_t grown; /* the second segment has units */
 };
 
 struct llmlab__ring_set_s {

@@ -234,8 +234,7 @@ frame_at(const llmlab__ring_t *ring, uint64_t position, uint64_t tail)
     if (left > tail - position) {
         left = tail - position;
     }
-    return frame->size % 8 == 0 && frame->size <= left - sizeof(*frame) ? frame
-                                                                        : NULL;
+    return llmlab__frame_room(frame->size) <= left ? frame : NULL;
 }
 
 /* False when visit wants no more. */
@@ -295,25 +294,6 @@ llmlab__ring_set_peek(llmlab__ring_set_t *set, llmlab__ring_visit_fn visit,
     return records;
 }
 
-/* Give the second segment back when all of it was read and the producer has
- * left it. */
-static void
-release_grown(llmlab__ring_t *ring, uint64_t head)
-{
-    llmlab__segment_t *second = &ring->segments[1];
-    uint64_t first_start =
-        atomic_load_explicit(&ring->segments[0].start, RELAXED);
-    uint64_t second_start = atomic_load_explicit(&second->start, RELAXED);
-
-    if (second_start == LLMLAB__NOWHERE || first_start <= second_start ||
-        head < first_start) {
-        return;
-    }
-    atomic_store_explicit(&second->start, LLMLAB__NOWHERE, RELAXED);
-    llmlab__segment_give(ring->set, second);
-    atomic_store_explicit(&ring->grown, 0, RELEASE);
-}
-
 void
 llmlab__ring_set_release(llmlab__ring_set_t *set)
 {
@@ -325,7 +305,6 @@ llmlab__ring_set_release(llmlab__ring_set_t *set)
         if (atomic_load_explicit(&ring->head, RELAXED) != ring->peeked) {
             atomic_store_explicit(&ring->taken, ring->peeked_records, RELAXED);
             atomic_store_explicit(&ring->head, ring->peeked, RELEASE);
-            release_grown(ring, ring->peeked);
         }
     }
     atomic_fetch_add(&set->releases, 1);
@@ -350,11 +329,10 @@ dismantle(llmlab__ring_t *ring, uint64_t owner)
         change_owner(ring, mine, owner_of(owner));
         return;
     }
-    if (atomic_load_explicit(&ring->grown, ACQUIRE) != 0) {
+    if (llmlab__ring_segment_at(ring, tail) == 1) {
         llmlab__segment_give(ring->set, &ring->segments[1]);
         atomic_store_explicit(&ring->segments[1].start, LLMLAB__NOWHERE,
                               RELAXED);
-        atomic_store_explicit(&ring->grown, 0, RELAXED);
     }
     llmlab__segment_give(ring->set, &ring->segments[0]);
     change_owner(ring, mine, 0);

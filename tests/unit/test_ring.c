@@ -326,10 +326,10 @@ test_idle_rings_of_ended_threads_are_recycled(void **state)
     llmlab__ring_set_recycle(set, now + 5000 * MS);
     assert_true(llmlab__ring_set_memory(set) > mine); /* not yet drained */
     drain(set, &reader);
-    llmlab__ring_set_recycle(set, now + 6000 * MS);
-    llmlab__ring_set_recycle(set, now + 6500 * MS);
+    llmlab__ring_set_recycle(set, now + 5500 * MS);
+    llmlab__ring_set_recycle(set, now + 5900 * MS);
     assert_true(llmlab__ring_set_memory(set) > mine); /* not yet idle */
-    llmlab__ring_set_recycle(set, now + 7100 * MS);
+    llmlab__ring_set_recycle(set, now + 7000 * MS);
     assert_int_equal(llmlab__ring_set_memory(set), mine);
     assert_ptr_equal(llmlab__ring_set_acquire(set), own);
     burst.from = reader.next;

@@ -37,7 +37,7 @@ struct producer {
     struct shared *shared;
     uint32_t index;
     uint32_t life;
-    uint64_t next;
+    uint64_t published;
 };
 
 static void *
@@ -46,9 +46,10 @@ produce(void *payload)
     struct producer *producer = payload;
     struct shared *shared = producer->shared;
     llmlab__ring_t *ring = llmlab__ring_set_acquire(shared->set);
+    uint64_t next = 0;
 
     for (int i = 0; i < RECORDS; i++) {
-        uint32_t words = (uint32_t)(producer->next * 7 % 60);
+        uint32_t words = (uint32_t)(next * 7 % 60);
         uint32_t size = (uint32_t)offsetof(struct record, fill) + words * 8;
         struct record *record =
             ring == NULL ? NULL : llmlab__ring_claim(ring, size);
@@ -60,12 +61,13 @@ produce(void *payload)
         }
         record->producer = producer->index;
         record->life = producer->life;
-        record->number = producer->next++;
+        record->number = next++;
         for (uint32_t n = 0; n < words; n++) {
             record->fill[n] = record->number ^ n;
         }
         llmlab__ring_commit(ring, size);
     }
+    producer->published += next;
     return NULL;
 }
 
@@ -86,7 +88,7 @@ live(void *payload)
 }
 
 struct reader {
-    uint64_t next[PRODUCERS];
+    uint64_t next[PRODUCERS][LIVES];
     uint64_t seen;
 };
 
@@ -99,12 +101,13 @@ check(void *payload, const void *bytes, uint32_t size)
 
     assert_non_null(bytes);
     assert_in_range(record->producer, 0, PRODUCERS - 1);
-    assert_true(record->number == reader->next[record->producer]);
+    assert_in_range(record->life, 0, LIVES - 1);
+    assert_true(record->number == reader->next[record->producer][record->life]);
     assert_int_equal(words, record->number * 7 % 60);
     for (uint32_t n = 0; n < words; n++) {
         assert_true(record->fill[n] == (record->number ^ n));
     }
-    reader->next[record->producer]++;
+    reader->next[record->producer][record->life]++;
     reader->seen++;
     return true;
 }
@@ -139,7 +142,7 @@ test_every_record_arrives_once(void **state)
     }
     for (uint32_t i = 0; i < PRODUCERS; i++) {
         pthread_join(threads[i], NULL);
-        published += producers[i].next;
+        published += producers[i].published;
     }
     while (llmlab__ring_set_peek(shared.set, check, &reader, SIZE_MAX) > 0) {
         llmlab__ring_set_release(shared.set);
