@@ -236,6 +236,7 @@ struct burst {
     uint64_t count;
     llmlab__ring_t *ring;
     uint32_t size;
+    uint32_t thread;
 };
 
 static void *
@@ -243,6 +244,7 @@ put_some(void *payload)
 {
     struct burst *burst = payload;
 
+    burst->thread = llmlab__os_thread_id();
     burst->ring = llmlab__ring_set_acquire(burst->set);
     for (uint64_t i = 0; i < burst->count; i++) {
         if (burst->ring == NULL ||
@@ -260,13 +262,17 @@ run(struct burst *burst)
 
     assert_int_equal(pthread_create(&thread, NULL, put_some, burst), 0);
     pthread_join(thread, NULL);
+    /* The join ends a little before the kernel forgets the thread. */
+    while (llmlab__os_thread_alive(burst->thread)) {
+        usleep(100);
+    }
 }
 
 static void
 test_an_ended_threads_ring_is_taken_over_undrained(void **state)
 {
     llmlab__ring_set_t *set = open_set(4);
-    struct burst burst = {set, 0, 3, NULL, 200};
+    struct burst burst = {set, 0, 3, NULL, 200, 0};
     struct reader reader = {0, UINT64_MAX, 0};
     llmlab__ring_t *first = NULL;
 
@@ -292,7 +298,7 @@ static void
 test_a_grown_ring_is_taken_over(void **state)
 {
     llmlab__ring_set_t *set = open_set(64);
-    struct burst burst = {set, 0, 40, NULL, 200};
+    struct burst burst = {set, 0, 40, NULL, 200, 0};
     struct reader reader = {0, UINT64_MAX, 0};
 
     (void)state;
@@ -313,7 +319,7 @@ test_idle_rings_of_ended_threads_are_recycled(void **state)
 {
     llmlab__ring_set_t *set = open_set(64);
     llmlab__ring_t *own = llmlab__ring_set_acquire(set);
-    struct burst burst = {set, 0, 100, NULL, 200};
+    struct burst burst = {set, 0, 100, NULL, 200, 0};
     struct reader reader = {0, UINT64_MAX, 0};
     uint64_t mine = llmlab__ring_set_memory(set);
     int64_t now = 1000 * MS;
@@ -418,7 +424,7 @@ static void
 test_sleep_ends_as_told(void **state)
 {
     llmlab__ring_set_t *set = open_set(4);
-    struct burst burst = {set, 0, 1, NULL, 200};
+    struct burst burst = {set, 0, 1, NULL, 200, 0};
     struct reader reader = {0, UINT64_MAX, 0};
     int64_t start = llmlab__clock_mono_ns();
     pthread_t thread;
