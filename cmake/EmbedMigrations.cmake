@@ -1,0 +1,17 @@
+# cmake -DOUT=file.c -DIN="a.sql;b.sql" -P EmbedMigrations.cmake
+# Writes the migrations as C strings, a line each, in the order given.
+set(text "/* Made by cmake/EmbedMigrations.cmake. */\n")
+string(APPEND text "#include \"store/sqlite/migrate.h\"\n\n")
+string(APPEND text "const llmlab__migration_t llmlab__migrations[] = {\n")
+foreach(file IN LISTS IN)
+  get_filename_component(name ${file} NAME)
+  string(REGEX MATCH "^0*([1-9][0-9]*)_" number ${name})
+  set(number ${CMAKE_MATCH_1})
+  file(READ ${file} sql)
+  string(REPLACE "\\" "\\\\" sql "${sql}")
+  string(REPLACE "\"" "\\\"" sql "${sql}")
+  string(REPLACE "\n" "\\n\"\n     \"" sql "${sql}")
+  string(APPEND text "    {${number}, \"${name}\",\n     \"${sql}\"},\n")
+endforeach()
+string(APPEND text "    {0, 0, 0}};\n")
+file(WRITE ${OUT} "${text}")

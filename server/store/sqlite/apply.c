@@ -1,0 +1,823 @@
+/* Storing batches: one transaction for all that wait, and a reply only after
+ * its commit. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/json_scan.h"
+#include "base/status.h"
+#include "store/sqlite/sqlite_store.h"
+#include "store/usage_sums.h"
+
+#define DAY_NS     (INT64_C(86400) * 1000000000)
+#define QUARTER_NS (INT64_C(900) * 1000000000)
+/* Distinct tags and models shown of a trace. */
+#define TRACE_TEXT_MAX 4096
+
+/* What the steps of one batch share. */
+typedef struct apply_s {
+    llmlab__sqlite_t *sqlite;
+    llmlab__connection_t *connection;
+    llmlab__batch_t *batch;
+    int64_t instance;
+    int64_t environment;
+    int64_t service;
+    int64_t day;
+    llmlab__intervals_t known;
+} apply_t;
+
+typedef struct labels_s {
+    int64_t provider;
+    int64_t model;
+    int64_t agent;
+    int64_t user;
+} labels_t;
+
+static llmlab_status_t
+label(apply_t *apply, llmlab__label_kind_t kind, llmlab__text_t text,
+      int64_t *out)
+{
+    return llmlab__label_intern(apply->connection, &apply->sqlite->labels,
+                                apply->batch->project, kind, text, apply->day,
+                                out);
+}
+
+static llmlab_status_t
+row_labels(apply_t *apply, const llmlab__row_t *row, labels_t *out)
+{
+    llmlab_status_t status =
+        label(apply, LLMLAB__LABEL_PROVIDER, row->provider, &out->provider);
+
+    if (status == LLMLAB_OK) {
+        status = label(apply, LLMLAB__LABEL_MODEL, row->model, &out->model);
+    }
+    if (status == LLMLAB_OK) {
+        status = label(apply, LLMLAB__LABEL_AGENT, row->agent, &out->agent);
+    }
+    if (status == LLMLAB_OK) {
+        status = label(apply, LLMLAB__LABEL_USER, row->user, &out->user);
+    }
+    return status;
+}
+
+static llmlab_status_t
+reject(apply_t *apply, const llmlab__row_t *row, uint64_t number,
+       const char *field, const char *type)
+{
+    llmlab__rejection_t *rejection =
+        llmlab__batch_add_rejection(apply->batch);
+
+    if (rejection == NULL) {
+        return llmlab__fail(LLMLAB_ENOMEM, "no memory for a rejection");
+    }
+    if (row != NULL) {
+        rejection->has_trace = true;
+        rejection->trace_high = row->trace_high;
+        rejection->trace_low = row->trace_low;
+        rejection->span_id = row->span_id;
+    }
+    rejection->number = number;
+    rejection->field = field;
+    rejection->type = type;
+    return LLMLAB_OK;
+}
+
+static void
+bind_money(sqlite3_stmt *sql, int column, bool present, int64_t nano,
+           int64_t rest)
+{
+    if (present) {
+        sqlite3_bind_int64(sql, column, nano);
+        sqlite3_bind_int64(sql, column + 1, rest);
+    }
+}
+
+static llmlab_status_t
+span_insert(apply_t *apply, const llmlab__row_t *row, const labels_t *labels,
+            bool counted)
+{
+    sqlite3_stmt *sql =
+        llmlab__connection_sql(apply->connection, LLMLAB__SQL_SPAN_INSERT);
+    const int64_t *of = row->sums.of;
+
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    sqlite3_bind_int64(sql, 1, apply->batch->project);
+    sqlite3_bind_int64(sql, 2, row->start_ns);
+    sqlite3_bind_int64(sql, 3, (int64_t)row->span_id);
+    sqlite3_bind_int64(sql, 4, (int64_t)row->trace_high);
+    sqlite3_bind_int64(sql, 5, (int64_t)row->trace_low);
+    if (row->parent_id != 0) {
+        sqlite3_bind_int64(sql, 6, (int64_t)row->parent_id);
+    }
+    sqlite3_bind_int64(sql, 7, row->duration_ns);
+    if (row->ttft_ns >= 0) {
+        sqlite3_bind_int64(sql, 8, row->ttft_ns);
+    }
+    sqlite3_bind_int(sql, 9, row->kind);
+    sqlite3_bind_int(sql, 10, row->outcome);
+    llmlab__bind_text(sql, 11, row->name);
+    sqlite3_bind_int64(sql, 12, labels->provider);
+    sqlite3_bind_int64(sql, 13, labels->model);
+    sqlite3_bind_int64(sql, 14, labels->agent);
+    sqlite3_bind_int64(sql, 15, labels->user);
+    sqlite3_bind_int64(sql, 16, apply->environment);
+    sqlite3_bind_int64(sql, 17, apply->service);
+    sqlite3_bind_int64(sql, 18, apply->batch->api_key);
+    llmlab__bind_text(sql, 19, row->session);
+    sqlite3_bind_int(sql, 20, counted);
+    sqlite3_bind_int(sql, 21, row->priced);
+    sqlite3_bind_int(sql, 22, row->match);
+    sqlite3_bind_int(sql, 23, row->usage_source);
+    sqlite3_bind_int(sql, 24, row->cost_source);
+    bind_money(sql, 25, row->has_cost, of[LLMLAB__SUM_COST_NANO],
+               of[LLMLAB__SUM_COST_REST]);
+    bind_money(sql, 27, row->has_client_cost, of[LLMLAB__SUM_CLIENT_NANO],
+               of[LLMLAB__SUM_CLIENT_REST]);
+    llmlab__bind_text(sql, 29, row->price_key);
+    llmlab__bind_text(sql, 30, row->usage);
+    llmlab__bind_text(sql, 31, row->tags);
+    llmlab__bind_text(sql, 32, row->detail);
+    return llmlab__connection_run(apply->connection, sql, "store a span");
+}
+
+static void
+rollup_key(apply_t *apply, int64_t start_ns, const labels_t *labels,
+           int outcome, llmlab__rollup_key_t *key)
+{
+    memset(key, 0, sizeof(*key));
+    key->project = apply->batch->project;
+    key->level = LLMLAB__LEVEL_QUARTER;
+    key->start = start_ns / QUARTER_NS;
+    key->by[LLMLAB__BY_PROVIDER] = labels->provider;
+    key->by[LLMLAB__BY_MODEL] = labels->model;
+    key->by[LLMLAB__BY_AGENT] = labels->agent;
+    key->by[LLMLAB__BY_STATUS] = outcome;
+    key->by[LLMLAB__BY_ENVIRONMENT] = apply->environment;
+    key->by[LLMLAB__BY_KEY] = apply->batch->api_key;
+}
+
+/* Of a step whose usage is a child's: it is a step and no more. */
+static void
+sums_uncount(llmlab__sums_t *sums)
+{
+    int64_t spans = sums->of[LLMLAB__SUM_SPANS];
+    int64_t duration = sums->of[LLMLAB__SUM_DURATION_NS];
+
+    memset(sums, 0, sizeof(*sums));
+    sums->of[LLMLAB__SUM_SPANS] = spans;
+    sums->of[LLMLAB__SUM_DURATION_NS] = duration;
+}
+
+static llmlab_status_t
+trace_sum(llmlab__trace_row_t *row, const llmlab__sums_t *sums, int sign)
+{
+    llmlab__sums_t cost = {{0}};
+    const llmlab__sums_t *more = sums;
+    llmlab__sums_t negative;
+
+    if (sign < 0) {
+        for (int i = 0; i < LLMLAB__SUMS; i++) {
+            negative.of[i] = -sums->of[i];
+        }
+        more = &negative;
+    }
+    cost.of[LLMLAB__SUM_COST_NANO] = row->cost_nano;
+    cost.of[LLMLAB__SUM_COST_REST] = row->cost_rest;
+    if (!llmlab__sums_add(&cost, more) ||
+        __builtin_add_overflow(row->input_tokens,
+                               sign * llmlab__sums_input(sums),
+                               &row->input_tokens) ||
+        __builtin_add_overflow(row->output_tokens,
+                               sign * llmlab__sums_output(sums),
+                               &row->output_tokens)) {
+        return llmlab__fail(LLMLAB_EOVERFLOW, "a sum would exceed 64 bits");
+    }
+    row->cost_nano = cost.of[LLMLAB__SUM_COST_NANO];
+    row->cost_rest = cost.of[LLMLAB__SUM_COST_REST];
+    row->calls += sign * sums->of[LLMLAB__SUM_CALLS];
+    row->unpriced += sign * sums->of[LLMLAB__SUM_UNPRICED];
+    return LLMLAB_OK;
+}
+
+/* A call that was counted turns out to have one below it: take it out of the
+ * sums again. */
+static llmlab_status_t
+span_uncount(apply_t *apply, llmlab__trace_t *trace, llmlab__node_t *node)
+{
+    llmlab__rollup_key_t key;
+    llmlab__sums_t sums = {{0}};
+    llmlab_status_t status = LLMLAB_OK;
+    sqlite3_stmt *sql =
+        llmlab__connection_sql(apply->connection, LLMLAB__SQL_SPAN_GET);
+
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    sqlite3_bind_int64(sql, 1, trace->project);
+    sqlite3_bind_int64(sql, 2, node->start_ns);
+    sqlite3_bind_int64(sql, 3, (int64_t)node->span_id);
+    sqlite3_bind_int64(sql, 4, (int64_t)trace->row.trace_high);
+    sqlite3_bind_int64(sql, 5, (int64_t)trace->row.trace_low);
+    if (sqlite3_step(sql) != SQLITE_ROW) {
+        sqlite3_reset(sql);
+        return llmlab__connection_fail(apply->connection, "read a span");
+    }
+    memset(&key, 0, sizeof(key));
+    key.project = trace->project;
+    key.level = LLMLAB__LEVEL_QUARTER;
+    key.start = node->start_ns / QUARTER_NS;
+    for (int i = 0; i < LLMLAB__DIMENSIONS; i++) {
+        key.by[i] = sqlite3_column_int64(sql, i);
+    }
+    llmlab__usage_text_sums(llmlab__column_text(sql, 6), &sums);
+    sums.of[LLMLAB__SUM_CALLS] = 1;
+    sums.of[LLMLAB__SUM_COST_NANO] = sqlite3_column_int64(sql, 7);
+    sums.of[LLMLAB__SUM_COST_REST] = sqlite3_column_int64(sql, 8);
+    sums.of[LLMLAB__SUM_CLIENT_NANO] = sqlite3_column_int64(sql, 9);
+    sums.of[LLMLAB__SUM_CLIENT_REST] = sqlite3_column_int64(sql, 10);
+    sums.of[LLMLAB__SUM_UNPRICED] =
+        sqlite3_column_int(sql, 11) == LLMLAB_UNPRICED;
+    sums.of[LLMLAB__SUM_ESTIMATED] =
+        sqlite3_column_int(sql, 11) == LLMLAB_ESTIMATED_RATE;
+    sqlite3_reset(sql);
+
+    status = llmlab__rollup_add(&apply->sqlite->rollups, &key, &sums, -1);
+    if (status == LLMLAB_OK) {
+        status = trace_sum(&trace->row, &sums, -1);
+    }
+    if (status != LLMLAB_OK) {
+        return status;
+    }
+    node->counted = false;
+    sql = llmlab__connection_sql(apply->connection, LLMLAB__SQL_SPAN_UNCOUNT);
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    sqlite3_bind_int64(sql, 1, trace->project);
+    sqlite3_bind_int64(sql, 2, node->start_ns);
+    sqlite3_bind_int64(sql, 3, (int64_t)node->span_id);
+    sqlite3_bind_int64(sql, 4, (int64_t)trace->row.trace_high);
+    sqlite3_bind_int64(sql, 5, (int64_t)trace->row.trace_low);
+    return llmlab__connection_run(apply->connection, sql, "correct a span");
+}
+
+/* Put a span into the tree; *counted tells whether its usage counts. */
+static llmlab_status_t
+tree_add(apply_t *apply, llmlab__trace_t *trace, const llmlab__row_t *row,
+         bool *counted)
+{
+    llmlab__node_t node = {.span_id = row->span_id,
+                           .parent_id = row->parent_id,
+                           .start_ns = row->start_ns,
+                           .call = row->sums.of[LLMLAB__SUM_CALLS] != 0};
+    llmlab__node_t *at;
+    llmlab_status_t status = LLMLAB_OK;
+
+    node.below = llmlab__trace_is_above(trace, row->span_id);
+    node.counted = node.call && !node.below;
+    *counted = node.counted;
+    at = llmlab__trace_add_node(&apply->sqlite->traces, trace, &node);
+    if (at == NULL) {
+        return llmlab__fail(LLMLAB_ENOMEM, "no memory for a trace");
+    }
+    /* Tell those above, until one knows; a cycle ends there too. */
+    while (status == LLMLAB_OK && (at->call || at->below) &&
+           at->parent_id != 0 &&
+           !llmlab__trace_is_above(trace, at->parent_id)) {
+        if (!llmlab__trace_set_above(trace, at->parent_id)) {
+            return llmlab__fail(LLMLAB_ENOMEM, "no memory for a trace");
+        }
+        at = llmlab__trace_node(trace, at->parent_id);
+        if (at == NULL) {
+            break;
+        }
+        at->below = true;
+        if (at->counted) {
+            status = span_uncount(apply, trace, at);
+        }
+    }
+    return status;
+}
+
+static void
+models_add(llmlab__buf_t *models, int64_t model)
+{
+    char text[24];
+    int size = snprintf(text, sizeof(text), ",%lld,", (long long)model);
+
+    if (model == 0 || models->size > TRACE_TEXT_MAX ||
+        (models->size > 0 &&
+         memmem(models->data, models->size, text, (size_t)size) != NULL)) {
+        return;
+    }
+    /* The comma at the end is the next one's at its beginning. */
+    llmlab__buf_append(models, models->size == 0 ? text : text + 1,
+                       (size_t)size - (models->size == 0 ? 0 : 1));
+}
+
+/* Is this JSON string an element of the array? A quote within a string is
+ * escaped, so that a match begins after a bracket or a comma. */
+static bool
+tags_have(const llmlab__buf_t *tags, const char *tag, size_t size)
+{
+    const char *at = (const char *)tags->data;
+    const char *end = at + tags->size;
+
+    while ((size_t)(end - at) > size) {
+        const char *found = memmem(at + 1, (size_t)(end - at - 1), tag, size);
+
+        if (found == NULL) {
+            return false;
+        }
+        if (found[-1] == '[' || found[-1] == ',') {
+            return true;
+        }
+        at = found;
+    }
+    return false;
+}
+
+static void
+tags_merge(llmlab__buf_t *tags, llmlab__text_t more)
+{
+    llmlab__json_t json;
+    llmlab__json_text_t tag;
+
+    if (more.size <= 2 ||
+        (tags->size + 1 == more.size &&
+         memcmp(tags->data, more.data, tags->size) == 0)) {
+        return;
+    }
+    llmlab__json_init(&json, more.data, more.size);
+    if (!llmlab__json_enter_array(&json)) {
+        return;
+    }
+    while (llmlab__json_next_element(&json) &&
+           llmlab__json_raw(&json, &tag)) {
+        if (tags->size + tag.size > TRACE_TEXT_MAX) {
+            return;
+        }
+        if (tags->size > 0 && tags_have(tags, tag.data, tag.size)) {
+            continue;
+        }
+        llmlab__buf_append(tags, tags->size == 0 ? "[" : ",", 1);
+        llmlab__buf_append(tags, tag.data, tag.size);
+    }
+}
+
+static void
+buf_set(llmlab__buf_t *buf, llmlab__text_t text)
+{
+    llmlab__buf_clear(buf);
+    llmlab__buf_append(buf, text.data, text.size);
+}
+
+/* The trace's own row, from the span that has just come. */
+static llmlab_status_t
+trace_merge(apply_t *apply, llmlab__trace_t *trace, const llmlab__row_t *row,
+            const labels_t *labels, const llmlab__sums_t *sums)
+{
+    llmlab__trace_row_t *to = &trace->row;
+    int64_t end_ns = row->start_ns + row->duration_ns;
+    bool root = row->parent_id == 0 &&
+                (to->root_id == 0 || row->start_ns < trace->root_ns);
+
+    if (to->steps == 0 || row->start_ns < to->start_ns) {
+        to->start_ns = row->start_ns;
+    }
+    if (to->steps == 0 || row->start_ns > to->last_ns) {
+        to->last_ns = row->start_ns;
+    }
+    if (to->steps == 0 || end_ns > to->end_ns) {
+        to->end_ns = end_ns;
+    }
+    if (root) {
+        to->root_id = row->span_id;
+        trace->root_ns = row->start_ns;
+        trace->root_status = row->outcome;
+    }
+    if (root || trace->name.size == 0) {
+        buf_set(&trace->name, row->name);
+    }
+    if (labels->agent != 0 && (root || trace->agent == 0)) {
+        trace->agent = labels->agent;
+    }
+    if (labels->user != 0 && (root || trace->user == 0)) {
+        trace->user = labels->user;
+    }
+    if (trace->environment == 0) {
+        trace->environment = apply->environment;
+    }
+    if (row->session.size > 0 && (root || trace->session.size == 0)) {
+        buf_set(&trace->session, row->session);
+    }
+    models_add(&trace->models, labels->model);
+    tags_merge(&trace->tags, row->tags);
+    to->steps++;
+    to->errors += row->outcome == LLMLAB_ERROR;
+    to->status = to->errors > 0                             ? LLMLAB_ERROR
+                 : trace->root_status == LLMLAB_CANCELLED ? LLMLAB_CANCELLED
+                                                            : LLMLAB_SUCCESS;
+    return trace_sum(to, sums, 1);
+}
+
+static llmlab_status_t
+row_store(apply_t *apply, llmlab__row_t *row, llmlab__trace_t *trace)
+{
+    llmlab__rollup_key_t key;
+    llmlab__sums_t sums = row->sums;
+    labels_t labels;
+    bool counted;
+    llmlab_status_t status = row_labels(apply, row, &labels);
+
+    if (status == LLMLAB_OK) {
+        status = tree_add(apply, trace, row, &counted);
+    }
+    if (status == LLMLAB_OK) {
+        status = span_insert(apply, row, &labels, counted);
+    }
+    if (status != LLMLAB_OK) {
+        return status;
+    }
+    if (sqlite3_changes(apply->connection->db) == 0) {
+        /* Its trace was too long to be known whole. */
+        row->verdict = LLMLAB__ROW_DUPLICATE;
+        apply->batch->duplicate++;
+        return LLMLAB_OK;
+    }
+    if (!counted) {
+        sums_uncount(&sums);
+    }
+    rollup_key(apply, row->start_ns, &labels, row->outcome, &key);
+    status = llmlab__rollup_add(&apply->sqlite->rollups, &key, &sums, 1);
+    if (status == LLMLAB_OK) {
+        status = trace_merge(apply, trace, row, &labels, &sums);
+    }
+    if (status == LLMLAB_OK) {
+        status = llmlab__trace_touch(&apply->sqlite->traces, trace);
+    }
+    row->verdict = LLMLAB__ROW_STORED;
+    apply->batch->accepted++;
+    return status;
+}
+
+static llmlab_status_t
+row_apply(apply_t *apply, llmlab__row_t *row)
+{
+    bool known = llmlab__received_has(&apply->known, row->number);
+    llmlab__trace_t *trace;
+    const llmlab__node_t *node;
+    llmlab_status_t status = llmlab__trace_get(
+        apply->connection, &apply->sqlite->traces, apply->batch->project,
+        row->trace_high, row->trace_low, &trace);
+
+    if (status != LLMLAB_OK) {
+        return status;
+    }
+    node = llmlab__trace_node(trace, row->span_id);
+    if (node != NULL && node->start_ns == row->start_ns) {
+        row->verdict = LLMLAB__ROW_DUPLICATE;
+        apply->batch->duplicate++;
+        return LLMLAB_OK;
+    }
+    if (known || node != NULL) {
+        row->verdict = LLMLAB__ROW_REJECTED;
+        return reject(apply, row, row->number, known ? "n" : "span_id",
+                      "conflict");
+    }
+    return row_store(apply, row, trace);
+}
+
+static llmlab_status_t
+unsampled_apply(apply_t *apply, llmlab__row_t *row)
+{
+    uint64_t total = 0;
+    uint64_t known = 0;
+    llmlab__rollup_key_t key;
+    labels_t labels;
+    llmlab_status_t status;
+
+    for (size_t i = 0; i < row->pair_count; i++) {
+        for (uint64_t n = row->pairs[2 * i]; n <= row->pairs[2 * i + 1]; n++) {
+            total++;
+            known += llmlab__received_has(&apply->known, n);
+        }
+    }
+    if (known == total) {
+        apply->batch->duplicate += total;
+        return LLMLAB_OK;
+    }
+    if (known > 0) {
+        for (size_t i = 0; i < row->pair_count; i++) {
+            for (uint64_t n = row->pairs[2 * i]; n <= row->pairs[2 * i + 1];
+                 n++) {
+                if (llmlab__received_has(&apply->known, n)) {
+                    apply->batch->duplicate++;
+                    continue;
+                }
+                status = reject(apply, NULL, n, "n", "conflict");
+                if (status != LLMLAB_OK) {
+                    return status;
+                }
+            }
+        }
+        return LLMLAB_OK;
+    }
+    status = row_labels(apply, row, &labels);
+    if (status != LLMLAB_OK) {
+        return status;
+    }
+    apply->batch->accepted += total;
+    rollup_key(apply, row->start_ns, &labels, row->outcome, &key);
+    return llmlab__rollup_add(&apply->sqlite->rollups, &key, &row->sums, 1);
+}
+
+static llmlab_status_t
+score_apply(apply_t *apply, const llmlab__score_row_t *row)
+{
+    sqlite3_stmt *sql;
+
+    if (llmlab__received_has(&apply->known, row->number)) {
+        apply->batch->duplicate++;
+        return LLMLAB_OK;
+    }
+    sql = llmlab__connection_sql(apply->connection, LLMLAB__SQL_SCORE_INSERT);
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    sqlite3_bind_int64(sql, 1, apply->batch->project);
+    sqlite3_bind_int64(sql, 2, (int64_t)row->trace_high);
+    sqlite3_bind_int64(sql, 3, (int64_t)row->trace_low);
+    sqlite3_bind_int64(sql, 4, (int64_t)row->span_id);
+    sqlite3_bind_int64(sql, 5, apply->instance);
+    sqlite3_bind_int64(sql, 6, (int64_t)row->number);
+    sqlite3_bind_int64(sql, 7, row->at_ns);
+    llmlab__bind_text(sql, 8, row->name);
+    if (row->has_value) {
+        sqlite3_bind_double(sql, 9, row->value);
+    }
+    llmlab__bind_text(sql, 10, row->label);
+    llmlab__bind_text(sql, 11, row->source);
+    apply->batch->accepted++;
+    return llmlab__connection_run(apply->connection, sql, "store a score");
+}
+
+static int64_t
+greater(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static void
+totals_bind(sqlite3_stmt *sql, int column, const llmlab__totals_t *totals)
+{
+    sqlite3_bind_int64(sql, column, totals->accepted);
+    sqlite3_bind_int64(sql, column + 1, totals->delivered);
+    sqlite3_bind_int64(sql, column + 2, totals->rejected);
+    sqlite3_bind_int64(sql, column + 3, totals->dead);
+    sqlite3_bind_int64(sql, column + 4, totals->unsampled);
+    sqlite3_bind_int64(sql, column + 5, totals->dropped);
+}
+
+static llmlab_status_t
+instance_create(apply_t *apply)
+{
+    const llmlab__batch_t *batch = apply->batch;
+    sqlite3_stmt *sql =
+        llmlab__connection_sql(apply->connection, LLMLAB__SQL_INSTANCE_INSERT);
+    llmlab__text_t uuid = {batch->instance, strlen(batch->instance)};
+    llmlab__text_t empty = {"", 0};
+    llmlab_status_t status;
+
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    llmlab__bind_text(sql, 1, uuid);
+    sqlite3_bind_int64(sql, 2, batch->project);
+    sqlite3_bind_int64(sql, 3, batch->api_key);
+    llmlab__bind_text(sql, 4,
+                      batch->sdk_name.data == NULL ? empty : batch->sdk_name);
+    llmlab__bind_text(sql, 5,
+                      batch->service.data == NULL ? empty : batch->service);
+    llmlab__bind_text(
+        sql, 6, batch->environment.data == NULL ? empty : batch->environment);
+    llmlab__bind_text(sql, 7,
+                      batch->release.data == NULL ? empty : batch->release);
+    sqlite3_bind_int64(sql, 8, batch->now_ns);
+    totals_bind(sql, 9, &batch->totals);
+    status = llmlab__connection_run(apply->connection, sql,
+                                    "store an instance");
+    apply->instance = sqlite3_last_insert_rowid(apply->connection->db);
+    return status;
+}
+
+/* Find the instance or make it, and keep the greatest totals it told. */
+static llmlab_status_t
+instance_apply(apply_t *apply)
+{
+    llmlab__batch_t *batch = apply->batch;
+    llmlab__totals_t *totals = &batch->totals;
+    llmlab__text_t uuid = {batch->instance, strlen(batch->instance)};
+    sqlite3_stmt *sql =
+        llmlab__connection_sql(apply->connection, LLMLAB__SQL_INSTANCE_FIND);
+    llmlab__totals_t most;
+    int64_t project;
+    int code;
+
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    llmlab__bind_text(sql, 1, uuid);
+    code = sqlite3_step(sql);
+    if (code == SQLITE_DONE) {
+        sqlite3_reset(sql);
+        return instance_create(apply);
+    }
+    if (code != SQLITE_ROW) {
+        sqlite3_reset(sql);
+        return llmlab__connection_fail(apply->connection, "find an instance");
+    }
+    apply->instance = sqlite3_column_int64(sql, 0);
+    project = sqlite3_column_int64(sql, 1);
+    most.accepted = greater(totals->accepted, sqlite3_column_int64(sql, 2));
+    most.delivered = greater(totals->delivered, sqlite3_column_int64(sql, 3));
+    most.rejected = greater(totals->rejected, sqlite3_column_int64(sql, 4));
+    most.dead = greater(totals->dead, sqlite3_column_int64(sql, 5));
+    most.unsampled = greater(totals->unsampled, sqlite3_column_int64(sql, 6));
+    most.dropped = greater(totals->dropped, sqlite3_column_int64(sql, 7));
+    sqlite3_reset(sql);
+    if (project != batch->project) {
+        batch->problem = "instance-of-another-project";
+        return llmlab__fail(LLMLAB_EREJECTED,
+                            "the instance belongs to another project");
+    }
+    sql = llmlab__connection_sql(apply->connection, LLMLAB__SQL_INSTANCE_UPDATE);
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    sqlite3_bind_int64(sql, 1, apply->instance);
+    sqlite3_bind_int64(sql, 2, batch->now_ns);
+    totals_bind(sql, 3, &most);
+    return llmlab__connection_run(apply->connection, sql, "store totals");
+}
+
+static llmlab_status_t
+batch_apply(apply_t *apply)
+{
+    llmlab__batch_t *batch = apply->batch;
+    uint64_t last = batch->first + batch->count - 1;
+    llmlab_status_t status = instance_apply(apply);
+
+    if (status == LLMLAB_OK) {
+        status = llmlab__received_load(apply->connection, apply->instance,
+                                       batch->first, last, &apply->known);
+    }
+    if (status == LLMLAB_OK) {
+        status = label(apply, LLMLAB__LABEL_ENVIRONMENT, batch->environment,
+                       &apply->environment);
+    }
+    if (status == LLMLAB_OK) {
+        status = label(apply, LLMLAB__LABEL_SERVICE, batch->service,
+                       &apply->service);
+    }
+    for (size_t i = 0; i < batch->row_count && status == LLMLAB_OK; i++) {
+        if (batch->rows[i].verdict != LLMLAB__ROW_REJECTED) {
+            status = row_apply(apply, &batch->rows[i]);
+        }
+    }
+    for (size_t i = 0; i < batch->unsampled_count && status == LLMLAB_OK;
+         i++) {
+        if (batch->unsampled[i].verdict != LLMLAB__ROW_REJECTED) {
+            status = unsampled_apply(apply, &batch->unsampled[i]);
+        }
+    }
+    for (size_t i = 0; i < batch->score_count && status == LLMLAB_OK; i++) {
+        if (batch->scores[i].verdict != LLMLAB__ROW_REJECTED) {
+            status = score_apply(apply, &batch->scores[i]);
+        }
+    }
+    if (status == LLMLAB_OK) {
+        status = llmlab__received_add(apply->connection, apply->instance,
+                                      &apply->known, batch->first, last);
+    }
+    return status;
+}
+
+static void
+memory_clear(llmlab__sqlite_t *sqlite)
+{
+    llmlab__label_cache_clear(&sqlite->labels);
+    llmlab__trace_cache_clear(&sqlite->traces);
+    llmlab__rollup_cache_clear(&sqlite->rollups);
+}
+
+/* One transaction over some batches: all of them, or none. */
+static llmlab_status_t
+transaction(llmlab__sqlite_t *sqlite, llmlab__batch_t **batches, size_t count,
+            llmlab__intervals_t *known)
+{
+    llmlab__connection_t *connection = &sqlite->writer;
+    sqlite3_stmt *begin = llmlab__connection_sql(connection, LLMLAB__SQL_BEGIN);
+    sqlite3_stmt *commit;
+    llmlab_status_t status;
+
+    if (begin == NULL) {
+        return LLMLAB_EIO;
+    }
+    status = llmlab__connection_run(connection, begin, "begin");
+    for (size_t i = 0; i < count && status == LLMLAB_OK; i++) {
+        apply_t apply = {.sqlite = sqlite,
+                         .connection = connection,
+                         .batch = batches[i],
+                         .day = batches[i]->now_ns / DAY_NS,
+                         .known = *known};
+
+        if (apply.day != sqlite->labels.day) {
+            /* What the cap turned into `other` yesterday is free again. */
+            llmlab__label_cache_clear(&sqlite->labels);
+            sqlite->labels.day = apply.day;
+        }
+        status = batch_apply(&apply);
+        *known = apply.known;
+    }
+    if (status == LLMLAB_OK) {
+        status = llmlab__trace_flush(connection, &sqlite->traces);
+    }
+    if (status == LLMLAB_OK) {
+        status = llmlab__rollup_flush(connection, &sqlite->rollups);
+    }
+    if (status == LLMLAB_OK) {
+        commit = llmlab__connection_sql(connection, LLMLAB__SQL_COMMIT);
+        status = commit == NULL
+                     ? LLMLAB_EIO
+                     : llmlab__connection_run(connection, commit, "commit");
+    }
+    if (status != LLMLAB_OK) {
+        (void)sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL);
+        memory_clear(sqlite);
+    }
+    return status;
+}
+
+/* As they were before the store saw them. */
+static void
+batch_forget(llmlab__batch_t *batch, size_t rejections)
+{
+    batch->accepted = 0;
+    batch->duplicate = 0;
+    batch->rejection_count = rejections;
+    batch->problem = NULL;
+    for (size_t i = 0; i < batch->row_count; i++) {
+        llmlab__row_t *row = &batch->rows[i];
+
+        if (row->verdict != LLMLAB__ROW_REJECTED) {
+            row->verdict = LLMLAB__ROW_NEW;
+        }
+    }
+}
+
+static void
+numbers_add(llmlab__sqlite_t *sqlite, llmlab__batch_t *const *batches,
+            size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (batches[i]->status == LLMLAB_OK) {
+            atomic_fetch_add(&sqlite->spans, batches[i]->accepted);
+            atomic_fetch_add(&sqlite->duplicates, batches[i]->duplicate);
+            atomic_fetch_add(&sqlite->rejected, batches[i]->rejection_count);
+        }
+    }
+    atomic_fetch_add(&sqlite->transactions, 1);
+    atomic_store(&sqlite->capped_labels, sqlite->labels.capped);
+}
+
+void
+llmlab__sqlite_apply(llmlab__store_t *store, llmlab__batch_t **batches,
+                     size_t count)
+{
+    llmlab__sqlite_t *sqlite = (llmlab__sqlite_t *)store;
+    llmlab__intervals_t known = {0};
+    llmlab_status_t status;
+
+    pthread_mutex_lock(&sqlite->write_lock);
+    for (size_t i = 0; i < count; i++) {
+        batches[i]->parsed_rejections = batches[i]->rejection_count;
+    }
+    status = transaction(sqlite, batches, count, &known);
+    for (size_t i = 0; i < count; i++) {
+        batches[i]->status = status;
+    }
+    /* One bad batch must not take the others with it. */
+    for (size_t i = 0; i < count && status != LLMLAB_OK && count > 1; i++) {
+        for (size_t j = 0; i == 0 && j < count; j++) {
+            batch_forget(batches[j], batches[j]->parsed_rejections);
+        }
+        batches[i]->status = transaction(sqlite, &batches[i], 1, &known);
+    }
+    numbers_add(sqlite, batches, count);
+    llmlab__trace_cache_trim(&sqlite->traces);
+    pthread_mutex_unlock(&sqlite->write_lock);
+    llmlab__free(known.of);
+}

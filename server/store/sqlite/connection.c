@@ -1,0 +1,233 @@
+#include <string.h>
+
+#include "base/status.h"
+#include "store/sqlite/sqlite_store.h"
+
+#define SUM_COLUMN_(name, column)    "," column
+#define SUM_PARAMETER_(name, column) ",?"
+#define SUM_COLUMNS                  LLMLAB__SUM_MAP(SUM_COLUMN_)
+#define SUM_PARAMETERS               LLMLAB__SUM_MAP(SUM_PARAMETER_)
+
+#define ROLLUP_KEY                                         \
+    "project,level,start,provider,model,agent,status,"     \
+    "environment,api_key"
+#define ROLLUP_KEY_IS                                      \
+    "project=? AND level=? AND start=? AND provider=? AND" \
+    " model=? AND agent=? AND status=? AND environment=? AND api_key=?"
+
+static const char *const texts[LLMLAB__SQL_COUNT] = {
+    [LLMLAB__SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [LLMLAB__SQL_COMMIT] = "COMMIT",
+    [LLMLAB__SQL_SPAN_INSERT] =
+        "INSERT INTO span(project,start_ns,span_id,trace_high,trace_low,"
+        "parent_id,duration_ns,ttft_ns,kind,status,name,provider,model,agent,"
+        "user,environment,service,api_key,session,counted,priced,match,"
+        "usage_source,cost_source,cost_nano,cost_rest,client_nano,client_rest,"
+        "price_key,usage,tags,detail) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
+        "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+    [LLMLAB__SQL_SPAN_GET] =
+        "SELECT provider,model,agent,status,environment,api_key,usage,"
+        "cost_nano,cost_rest,client_nano,client_rest,priced FROM span "
+        "WHERE project=? AND start_ns=? AND span_id=? AND trace_high=? AND "
+        "trace_low=?",
+    [LLMLAB__SQL_SPAN_UNCOUNT] =
+        "UPDATE span SET counted=0 WHERE project=? AND start_ns=? AND "
+        "span_id=? AND trace_high=? AND trace_low=?",
+    /* The inner limit bounds the rows looked at. */
+    [LLMLAB__SQL_TRACE_NODES] =
+        "SELECT span_id,parent_id,start_ns,usage IS NOT NULL OR "
+        "cost_nano IS NOT NULL OR kind IN (2,5,6),counted FROM "
+        "(SELECT * FROM span WHERE project=?1 AND start_ns BETWEEN ?2 AND ?3 "
+        "LIMIT ?6) WHERE trace_high=?4 AND trace_low=?5",
+    [LLMLAB__SQL_TRACE_GET] =
+        "SELECT start_ns,last_ns,end_ns,root_id,root_ns,root_status,steps,"
+        "calls,errors,unpriced,cost_nano,cost_rest,input_tokens,"
+        "output_tokens,name,agent,user,environment,session,models,tags "
+        "FROM trace WHERE project=? AND trace_high=? AND trace_low=?",
+    [LLMLAB__SQL_TRACE_PUT] =
+        "INSERT INTO trace(project,trace_high,trace_low,start_ns,last_ns,"
+        "end_ns,root_id,root_ns,root_status,status,steps,calls,errors,"
+        "unpriced,cost_nano,cost_rest,input_tokens,output_tokens,name,agent,"
+        "user,environment,session,models,tags) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,"
+        "?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
+        "start_ns=excluded.start_ns,last_ns=excluded.last_ns,"
+        "end_ns=excluded.end_ns,root_id=excluded.root_id,"
+        "root_ns=excluded.root_ns,root_status=excluded.root_status,"
+        "status=excluded.status,steps=excluded.steps,calls=excluded.calls,"
+        "errors=excluded.errors,unpriced=excluded.unpriced,"
+        "cost_nano=excluded.cost_nano,cost_rest=excluded.cost_rest,"
+        "input_tokens=excluded.input_tokens,"
+        "output_tokens=excluded.output_tokens,name=excluded.name,"
+        "agent=excluded.agent,user=excluded.user,"
+        "environment=excluded.environment,session=excluded.session,"
+        "models=excluded.models,tags=excluded.tags",
+    [LLMLAB__SQL_ROLLUP_GET] = "SELECT 1" SUM_COLUMNS
+                               " FROM rollup WHERE " ROLLUP_KEY_IS,
+    [LLMLAB__SQL_ROLLUP_PUT] =
+        "REPLACE INTO rollup(" ROLLUP_KEY SUM_COLUMNS
+        ") VALUES(?,?,?,?,?,?,?,?,?" SUM_PARAMETERS ")",
+    [LLMLAB__SQL_ROLLUP_SCAN] =
+        "SELECT start,provider,model,agent,status,environment,"
+        "api_key" SUM_COLUMNS " FROM rollup WHERE project=? AND level=? AND "
+        "start>=? AND start<? ORDER BY start",
+    [LLMLAB__SQL_LABEL_FIND] =
+        "SELECT id FROM label WHERE project=? AND kind=? AND text=?",
+    [LLMLAB__SQL_LABEL_INSERT] =
+        "INSERT INTO label(project,kind,text,day) VALUES(?,?,?,?)",
+    [LLMLAB__SQL_LABEL_COUNT] =
+        "SELECT count(*) FROM label WHERE project=? AND kind=? AND day=?",
+    [LLMLAB__SQL_LABEL_TEXT] = "SELECT text FROM label WHERE id=?",
+    [LLMLAB__SQL_INSTANCE_FIND] =
+        "SELECT id,project,accepted,delivered,rejected,dead,unsampled,dropped "
+        "FROM instance WHERE uuid=?",
+    [LLMLAB__SQL_INSTANCE_INSERT] =
+        "INSERT INTO instance(uuid,project,api_key,sdk,service,environment,"
+        "release,first_seen_ns,last_seen_ns,accepted,delivered,rejected,dead,"
+        "unsampled,dropped) VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?8,?9,?10,?11,?12,"
+        "?13,?14)",
+    [LLMLAB__SQL_INSTANCE_UPDATE] =
+        "UPDATE instance SET last_seen_ns=?2,accepted=?3,delivered=?4,"
+        "rejected=?5,dead=?6,unsampled=?7,dropped=?8 WHERE id=?1",
+    [LLMLAB__SQL_RECEIVED_SCAN] =
+        "SELECT first,last FROM received WHERE instance=? AND first<=? "
+        "ORDER BY first DESC",
+    [LLMLAB__SQL_RECEIVED_DELETE] =
+        "DELETE FROM received WHERE instance=? AND first=?",
+    [LLMLAB__SQL_RECEIVED_INSERT] =
+        "REPLACE INTO received(instance,first,last) VALUES(?,?,?)",
+    [LLMLAB__SQL_SCORE_INSERT] =
+        "INSERT INTO score(project,trace_high,trace_low,span_id,instance,"
+        "number,at_ns,name,value,label,source) VALUES(?,?,?,?,?,?,?,?,?,?,?) "
+        "ON CONFLICT DO NOTHING",
+    [LLMLAB__SQL_KEY_FIND] =
+        "SELECT k.id,k.project,k.scope,k.created_ns,k.expires_ns,k.revoked_ns,"
+        "k.hash,k.hint,k.name,p.slug FROM api_key k JOIN project p ON "
+        "p.id=k.project WHERE k.hash=?",
+    [LLMLAB__SQL_PROJECT_FIND] =
+        "SELECT id,uuid,slug FROM project WHERE slug=?1 OR uuid=?1",
+    [LLMLAB__SQL_PROJECT_GET] = "SELECT id,uuid,slug FROM project WHERE id=?1",
+    [LLMLAB__SQL_SPANS_OF_TRACE] =
+        "SELECT s.span_id,s.parent_id,s.start_ns,s.duration_ns,s.ttft_ns,"
+        "s.kind,s.status,s.counted,s.priced,s.match,s.usage_source,"
+        "s.cost_source,s.cost_nano,s.cost_rest,s.client_nano,s.client_rest,"
+        "s.name,(SELECT text FROM label WHERE id=s.provider),"
+        "(SELECT text FROM label WHERE id=s.model),"
+        "(SELECT text FROM label WHERE id=s.agent),"
+        "(SELECT text FROM label WHERE id=s.user),"
+        "(SELECT text FROM label WHERE id=s.environment),"
+        "(SELECT text FROM label WHERE id=s.service),"
+        "s.session,s.price_key,s.usage,s.tags,s.detail FROM span s "
+        "WHERE s.project=?1 AND s.start_ns BETWEEN ?2 AND ?3 AND "
+        "s.trace_high=?4 AND s.trace_low=?5 ORDER BY s.start_ns,s.span_id",
+};
+
+llmlab_status_t
+llmlab__connection_fail(const llmlab__connection_t *connection,
+                        const char *what)
+{
+    return llmlab__fail(LLMLAB_EIO, "cannot %s: %s", what,
+                        sqlite3_errmsg(connection->db));
+}
+
+llmlab_status_t
+llmlab__connection_open(llmlab__connection_t *connection, const char *path,
+                        bool writer)
+{
+    /* A page holds a dozen spans; the log is bounded by the writer's own
+     * checkpoints. */
+    static const char writer_pragmas[] =
+        "PRAGMA page_size=8192; PRAGMA journal_mode=WAL;"
+        "PRAGMA synchronous=FULL; PRAGMA cache_size=-32768;"
+        "PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=0;"
+        "PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=134217728";
+    static const char reader_pragmas[] =
+        "PRAGMA query_only=ON; PRAGMA cache_size=-8192;"
+        "PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=0";
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
+                (writer ? SQLITE_OPEN_CREATE : 0);
+
+    memset(connection, 0, sizeof(*connection));
+    if (sqlite3_open_v2(path, &connection->db, flags, NULL) != SQLITE_OK) {
+        llmlab_status_t status = llmlab__fail(
+            LLMLAB_EIO, "cannot open %s: %s", path,
+            connection->db == NULL ? "out of memory"
+                                   : sqlite3_errmsg(connection->db));
+
+        llmlab__connection_close(connection);
+        return status;
+    }
+    (void)sqlite3_busy_timeout(connection->db, 10000);
+    (void)sqlite3_extended_result_codes(connection->db, 1);
+    if (sqlite3_exec(connection->db, writer ? writer_pragmas : reader_pragmas,
+                     NULL, NULL, NULL) != SQLITE_OK) {
+        llmlab_status_t status =
+            llmlab__fail(LLMLAB_EIO, "cannot open %s: %s", path,
+                         sqlite3_errmsg(connection->db));
+
+        llmlab__connection_close(connection);
+        return status;
+    }
+    return LLMLAB_OK;
+}
+
+void
+llmlab__connection_close(llmlab__connection_t *connection)
+{
+    for (int i = 0; i < LLMLAB__SQL_COUNT; i++) {
+        sqlite3_finalize(connection->statements[i]);
+        connection->statements[i] = NULL;
+    }
+    sqlite3_close(connection->db);
+    connection->db = NULL;
+}
+
+sqlite3_stmt *
+llmlab__connection_sql(llmlab__connection_t *connection, llmlab__sql_t which)
+{
+    sqlite3_stmt **statement = &connection->statements[which];
+
+    if (*statement != NULL) {
+        sqlite3_reset(*statement);
+        sqlite3_clear_bindings(*statement);
+        return *statement;
+    }
+    if (sqlite3_prepare_v3(connection->db, texts[which], -1,
+                           SQLITE_PREPARE_PERSISTENT, statement,
+                           NULL) != SQLITE_OK) {
+        llmlab__connection_fail(connection, "prepare a statement");
+        return NULL;
+    }
+    return *statement;
+}
+
+llmlab_status_t
+llmlab__connection_run(llmlab__connection_t *connection,
+                       sqlite3_stmt *statement, const char *what)
+{
+    int code = sqlite3_step(statement);
+    llmlab_status_t status =
+        code == SQLITE_DONE ? LLMLAB_OK
+                            : llmlab__connection_fail(connection, what);
+
+    sqlite3_reset(statement);
+    return status;
+}
+
+void
+llmlab__bind_text(sqlite3_stmt *statement, int column, llmlab__text_t text)
+{
+    if (text.data != NULL) {
+        sqlite3_bind_text64(statement, column, text.data, text.size,
+                            SQLITE_STATIC, SQLITE_UTF8);
+    }
+}
+
+llmlab__text_t
+llmlab__column_text(sqlite3_stmt *statement, int column)
+{
+    llmlab__text_t text;
+
+    text.data = (const char *)sqlite3_column_text(statement, column);
+    text.size = (size_t)sqlite3_column_bytes(statement, column);
+    return text;
+}

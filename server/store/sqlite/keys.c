@@ -1,0 +1,285 @@
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/os.h"
+#include "base/status.h"
+#include "store/sqlite/sqlite_store.h"
+
+static void
+text_copy(char *out, size_t capacity, llmlab__text_t text)
+{
+    size_t size = text.size < capacity ? text.size : capacity - 1;
+
+    if (text.data != NULL) {
+        memcpy(out, text.data, size);
+    }
+    out[text.data == NULL ? 0 : size] = '\0';
+}
+
+static llmlab_status_t
+project_step(llmlab__connection_t *connection, sqlite3_stmt *sql,
+             llmlab__project_t *out)
+{
+    int code = sqlite3_step(sql);
+    llmlab_status_t status = LLMLAB_OK;
+
+    if (code == SQLITE_ROW) {
+        out->id = sqlite3_column_int64(sql, 0);
+        text_copy(out->uuid, sizeof(out->uuid), llmlab__column_text(sql, 1));
+        text_copy(out->slug, sizeof(out->slug), llmlab__column_text(sql, 2));
+    } else if (code == SQLITE_DONE) {
+        status = llmlab__fail(LLMLAB_ENOTFOUND, "no such project");
+    } else {
+        status = llmlab__connection_fail(connection, "find a project");
+    }
+    sqlite3_reset(sql);
+    return status;
+}
+
+static llmlab_status_t
+project_find(llmlab__connection_t *connection, const char *name,
+             llmlab__project_t *out)
+{
+    llmlab__text_t text = {name, strlen(name)};
+    sqlite3_stmt *sql =
+        llmlab__connection_sql(connection, LLMLAB__SQL_PROJECT_FIND);
+
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    llmlab__bind_text(sql, 1, text);
+    return project_step(connection, sql, out);
+}
+
+llmlab_status_t
+llmlab__sqlite_project_find(llmlab__reader_t *reader, const char *name,
+                            llmlab__project_t *out)
+{
+    return project_find(&reader->connection, name, out);
+}
+
+llmlab_status_t
+llmlab__sqlite_project_get(llmlab__reader_t *reader, int64_t id,
+                           llmlab__project_t *out)
+{
+    sqlite3_stmt *sql =
+        llmlab__connection_sql(&reader->connection, LLMLAB__SQL_PROJECT_GET);
+
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    sqlite3_bind_int64(sql, 1, id);
+    return project_step(&reader->connection, sql, out);
+}
+
+/* Run a statement that is needed too seldom to be kept. */
+static llmlab_status_t
+statement_once(llmlab__connection_t *connection, const char *text,
+               sqlite3_stmt **out)
+{
+    return sqlite3_prepare_v2(connection->db, text, -1, out, NULL) == SQLITE_OK
+               ? LLMLAB_OK
+               : llmlab__connection_fail(connection, "prepare a statement");
+}
+
+llmlab_status_t
+llmlab__sqlite_project_create(llmlab__store_t *store, const char *slug,
+                              llmlab__project_t *out)
+{
+    llmlab__sqlite_t *sqlite = (llmlab__sqlite_t *)store;
+    llmlab__connection_t *connection = &sqlite->writer;
+    llmlab__text_t text = {slug, strlen(slug)};
+    llmlab__text_t uuid;
+    sqlite3_stmt *sql = NULL;
+    llmlab_status_t status;
+
+    llmlab__uuid7(out->uuid);
+    uuid.data = out->uuid;
+    uuid.size = strlen(out->uuid);
+    pthread_mutex_lock(&sqlite->write_lock);
+    status = statement_once(connection,
+                            "INSERT INTO project(uuid,slug,name,created_ns) "
+                            "VALUES(?1,?2,?2,?3) ON CONFLICT DO NOTHING",
+                            &sql);
+    if (status == LLMLAB_OK) {
+        llmlab__bind_text(sql, 1, uuid);
+        llmlab__bind_text(sql, 2, text);
+        sqlite3_bind_int64(sql, 3, llmlab__clock_real_ns());
+        status = llmlab__connection_run(connection, sql, "make a project");
+    }
+    sqlite3_finalize(sql);
+    if (status == LLMLAB_OK) {
+        status = project_find(connection, slug, out);
+    }
+    pthread_mutex_unlock(&sqlite->write_lock);
+    return status;
+}
+
+static void
+key_read(sqlite3_stmt *sql, llmlab__key_t *out)
+{
+    const void *hash;
+
+    memset(out, 0, sizeof(*out));
+    out->id = sqlite3_column_int64(sql, 0);
+    out->project = sqlite3_column_int64(sql, 1);
+    out->scope = (llmlab__scope_t)sqlite3_column_int(sql, 2);
+    out->created_ns = sqlite3_column_int64(sql, 3);
+    out->expires_ns = sqlite3_column_int64(sql, 4);
+    out->revoked_ns = sqlite3_column_int64(sql, 5);
+    hash = sqlite3_column_blob(sql, 6);
+    if (hash != NULL && sqlite3_column_bytes(sql, 6) == LLMLAB__HASH_SIZE) {
+        memcpy(out->hash, hash, LLMLAB__HASH_SIZE);
+    }
+    text_copy(out->hint, sizeof(out->hint), llmlab__column_text(sql, 7));
+    text_copy(out->name, sizeof(out->name), llmlab__column_text(sql, 8));
+    text_copy(out->slug, sizeof(out->slug), llmlab__column_text(sql, 9));
+}
+
+llmlab_status_t
+llmlab__sqlite_key_find(llmlab__reader_t *reader,
+                        const unsigned char hash[LLMLAB__HASH_SIZE],
+                        llmlab__key_t *out)
+{
+    llmlab__connection_t *connection = &reader->connection;
+    sqlite3_stmt *sql =
+        llmlab__connection_sql(connection, LLMLAB__SQL_KEY_FIND);
+    llmlab_status_t status = LLMLAB_OK;
+    int code;
+
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    sqlite3_bind_blob(sql, 1, hash, LLMLAB__HASH_SIZE, SQLITE_STATIC);
+    code = sqlite3_step(sql);
+    if (code == SQLITE_ROW) {
+        key_read(sql, out);
+    } else if (code == SQLITE_DONE) {
+        status = llmlab__fail(LLMLAB_ENOTFOUND, "no such key");
+    } else {
+        status = llmlab__connection_fail(connection, "find a key");
+    }
+    sqlite3_reset(sql);
+    return status;
+}
+
+llmlab_status_t
+llmlab__sqlite_key_list(llmlab__reader_t *reader, llmlab__key_fn visit,
+                        void *payload)
+{
+    llmlab__connection_t *connection = &reader->connection;
+    sqlite3_stmt *sql = NULL;
+    llmlab_status_t status = statement_once(
+        connection,
+        "SELECT k.id,k.project,k.scope,k.created_ns,k.expires_ns,k.revoked_ns,"
+        "k.hash,k.hint,k.name,p.slug FROM api_key k JOIN project p ON "
+        "p.id=k.project ORDER BY k.id",
+        &sql);
+    int code = SQLITE_DONE;
+
+    while (status == LLMLAB_OK && (code = sqlite3_step(sql)) == SQLITE_ROW) {
+        llmlab__key_t key;
+
+        key_read(sql, &key);
+        if (!visit(payload, &key)) {
+            code = SQLITE_DONE;
+            break;
+        }
+    }
+    if (status == LLMLAB_OK && code != SQLITE_DONE) {
+        status = llmlab__connection_fail(connection, "list keys");
+    }
+    sqlite3_finalize(sql);
+    return status;
+}
+
+llmlab_status_t
+llmlab__sqlite_key_create(llmlab__store_t *store, llmlab__key_t *key)
+{
+    llmlab__sqlite_t *sqlite = (llmlab__sqlite_t *)store;
+    llmlab__connection_t *connection = &sqlite->writer;
+    llmlab__text_t name = {key->name, strlen(key->name)};
+    llmlab__text_t hint = {key->hint, strlen(key->hint)};
+    sqlite3_stmt *sql = NULL;
+    llmlab_status_t status;
+
+    pthread_mutex_lock(&sqlite->write_lock);
+    status = statement_once(connection,
+                            "INSERT INTO api_key(project,name,scope,hash,hint,"
+                            "created_ns,expires_ns) VALUES(?,?,?,?,?,?,?)",
+                            &sql);
+    if (status == LLMLAB_OK) {
+        sqlite3_bind_int64(sql, 1, key->project);
+        llmlab__bind_text(sql, 2, name);
+        sqlite3_bind_int(sql, 3, (int)key->scope);
+        sqlite3_bind_blob(sql, 4, key->hash, LLMLAB__HASH_SIZE, SQLITE_STATIC);
+        llmlab__bind_text(sql, 5, hint);
+        sqlite3_bind_int64(sql, 6, key->created_ns);
+        if (key->expires_ns != 0) {
+            sqlite3_bind_int64(sql, 7, key->expires_ns);
+        }
+        status = llmlab__connection_run(connection, sql, "make a key");
+        key->id = sqlite3_last_insert_rowid(connection->db);
+    }
+    sqlite3_finalize(sql);
+    pthread_mutex_unlock(&sqlite->write_lock);
+    return status;
+}
+
+llmlab_status_t
+llmlab__sqlite_key_revoke(llmlab__store_t *store, int64_t id)
+{
+    llmlab__sqlite_t *sqlite = (llmlab__sqlite_t *)store;
+    llmlab__connection_t *connection = &sqlite->writer;
+    sqlite3_stmt *sql = NULL;
+    llmlab_status_t status;
+
+    pthread_mutex_lock(&sqlite->write_lock);
+    status = statement_once(connection,
+                            "UPDATE api_key SET revoked_ns=coalesce("
+                            "revoked_ns,?2) WHERE id=?1",
+                            &sql);
+    if (status == LLMLAB_OK) {
+        sqlite3_bind_int64(sql, 1, id);
+        sqlite3_bind_int64(sql, 2, llmlab__clock_real_ns());
+        status = llmlab__connection_run(connection, sql, "revoke a key");
+    }
+    if (status == LLMLAB_OK && sqlite3_changes(connection->db) == 0) {
+        status = llmlab__fail(LLMLAB_ENOTFOUND, "no key has this id");
+    }
+    sqlite3_finalize(sql);
+    pthread_mutex_unlock(&sqlite->write_lock);
+    return status;
+}
+
+llmlab_status_t
+llmlab__sqlite_secret(llmlab__store_t *store, unsigned char out[32])
+{
+    llmlab__sqlite_t *sqlite = (llmlab__sqlite_t *)store;
+    llmlab__connection_t *connection = &sqlite->writer;
+    sqlite3_stmt *sql = NULL;
+    llmlab_status_t status;
+
+    llmlab__os_random(out, 32);
+    pthread_mutex_lock(&sqlite->write_lock);
+    status = statement_once(connection,
+                            "INSERT INTO setting(name,value) VALUES('secret',?)"
+                            " ON CONFLICT DO UPDATE SET value=value "
+                            "RETURNING value",
+                            &sql);
+    if (status == LLMLAB_OK) {
+        sqlite3_bind_blob(sql, 1, out, 32, SQLITE_STATIC);
+        if (sqlite3_step(sql) == SQLITE_ROW &&
+            sqlite3_column_bytes(sql, 0) == 32) {
+            memcpy(out, sqlite3_column_blob(sql, 0), 32);
+        } else {
+            status = llmlab__connection_fail(connection, "read the secret");
+        }
+        /* RETURNING's write ends with the last step. */
+        (void)sqlite3_step(sql);
+    }
+    sqlite3_finalize(sql);
+    pthread_mutex_unlock(&sqlite->write_lock);
+    return status;
+}

@@ -1,0 +1,166 @@
+/* The SQLite store's own parts. One connection writes, as many as are needed
+ * read; WAL lets them go on side by side. */
+#ifndef LLMLAB_STORE_SQLITE_STORE_H
+#define LLMLAB_STORE_SQLITE_STORE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <sqlite3.h>
+
+#include "store/sqlite/label_cache.h"
+#include "store/sqlite/rollup_cache.h"
+#include "store/sqlite/trace_cache.h"
+#include "store/store.h"
+
+/* The statements a connection uses, prepared at their first use. */
+typedef enum llmlab__sql_e {
+    LLMLAB__SQL_BEGIN,
+    LLMLAB__SQL_COMMIT,
+    LLMLAB__SQL_SPAN_INSERT,
+    LLMLAB__SQL_SPAN_GET,
+    LLMLAB__SQL_SPAN_UNCOUNT,
+    LLMLAB__SQL_TRACE_NODES,
+    LLMLAB__SQL_TRACE_GET,
+    LLMLAB__SQL_TRACE_PUT,
+    LLMLAB__SQL_ROLLUP_GET,
+    LLMLAB__SQL_ROLLUP_PUT,
+    LLMLAB__SQL_ROLLUP_SCAN,
+    LLMLAB__SQL_LABEL_FIND,
+    LLMLAB__SQL_LABEL_INSERT,
+    LLMLAB__SQL_LABEL_COUNT,
+    LLMLAB__SQL_LABEL_TEXT,
+    LLMLAB__SQL_INSTANCE_FIND,
+    LLMLAB__SQL_INSTANCE_INSERT,
+    LLMLAB__SQL_INSTANCE_UPDATE,
+    LLMLAB__SQL_RECEIVED_SCAN,
+    LLMLAB__SQL_RECEIVED_DELETE,
+    LLMLAB__SQL_RECEIVED_INSERT,
+    LLMLAB__SQL_SCORE_INSERT,
+    LLMLAB__SQL_KEY_FIND,
+    LLMLAB__SQL_PROJECT_FIND,
+    LLMLAB__SQL_PROJECT_GET,
+    LLMLAB__SQL_SPANS_OF_TRACE,
+    LLMLAB__SQL_COUNT
+} llmlab__sql_t;
+
+typedef struct llmlab__connection_s {
+    sqlite3 *db;
+    sqlite3_stmt *statements[LLMLAB__SQL_COUNT];
+} llmlab__connection_t;
+
+struct llmlab__reader_s {
+    llmlab__connection_t connection;
+    struct llmlab__reader_s *next;
+};
+
+typedef struct llmlab__sqlite_s {
+    llmlab__store_t store; /* first */
+    char *path;
+
+    /* The writer's. Keys and projects made by this process take turns with
+     * it. */
+    pthread_mutex_t write_lock;
+    llmlab__connection_t writer;
+    llmlab__label_cache_t labels;
+    llmlab__trace_cache_t traces;
+    llmlab__rollup_cache_t rollups;
+    int log_pages; /* in the log since the last checkpoint */
+
+    pthread_mutex_t reader_lock;
+    llmlab__reader_t *readers; /* at rest */
+
+    _Atomic uint64_t transactions;
+    _Atomic uint64_t spans;
+    _Atomic uint64_t duplicates;
+    _Atomic uint64_t rejected;
+    _Atomic uint64_t capped_labels;
+    _Atomic uint64_t checkpoints;
+} llmlab__sqlite_t;
+
+llmlab_status_t llmlab__connection_open(llmlab__connection_t *connection,
+                                        const char *path, bool writer);
+void llmlab__connection_close(llmlab__connection_t *connection);
+/* The statement, reset and unbound; NULL with the detail set. */
+sqlite3_stmt *llmlab__connection_sql(llmlab__connection_t *connection,
+                                     llmlab__sql_t which);
+/* LLMLAB_EIO with the database's words as the detail. */
+llmlab_status_t llmlab__connection_fail(const llmlab__connection_t *connection,
+                                        const char *what);
+/* Step a statement that answers no rows, and reset it. */
+llmlab_status_t llmlab__connection_run(llmlab__connection_t *connection,
+                                       sqlite3_stmt *statement,
+                                       const char *what);
+
+void llmlab__bind_text(sqlite3_stmt *statement, int column,
+                       llmlab__text_t text);
+llmlab__text_t llmlab__column_text(sqlite3_stmt *statement, int column);
+
+/* apply.c */
+void llmlab__sqlite_apply(llmlab__store_t *store, llmlab__batch_t **batches,
+                          size_t count);
+
+/* received.c: the record numbers of an instance that are known. */
+typedef struct llmlab__interval_s {
+    uint64_t first;
+    uint64_t last;
+} llmlab__interval_t;
+
+typedef struct llmlab__intervals_s {
+    llmlab__interval_t *of; /* in ascending order */
+    size_t count;
+    size_t capacity;
+} llmlab__intervals_t;
+
+/* Those that overlap or touch first..last. */
+llmlab_status_t llmlab__received_load(llmlab__connection_t *connection,
+                                      int64_t instance, uint64_t first,
+                                      uint64_t last,
+                                      llmlab__intervals_t *out);
+bool llmlab__received_has(const llmlab__intervals_t *known, uint64_t number);
+/* Put first..last in, merged with the known ones it touches. */
+llmlab_status_t llmlab__received_add(llmlab__connection_t *connection,
+                                     int64_t instance,
+                                     const llmlab__intervals_t *known,
+                                     uint64_t first, uint64_t last);
+
+/* keys.c */
+llmlab_status_t llmlab__sqlite_project_find(llmlab__reader_t *reader,
+                                            const char *name,
+                                            llmlab__project_t *out);
+llmlab_status_t llmlab__sqlite_project_get(llmlab__reader_t *reader, int64_t id,
+                                           llmlab__project_t *out);
+llmlab_status_t llmlab__sqlite_project_create(llmlab__store_t *store,
+                                              const char *slug,
+                                              llmlab__project_t *out);
+llmlab_status_t
+llmlab__sqlite_key_find(llmlab__reader_t *reader,
+                        const unsigned char hash[LLMLAB__HASH_SIZE],
+                        llmlab__key_t *out);
+llmlab_status_t llmlab__sqlite_key_list(llmlab__reader_t *reader,
+                                        llmlab__key_fn visit, void *payload);
+llmlab_status_t llmlab__sqlite_key_create(llmlab__store_t *store,
+                                          llmlab__key_t *key);
+llmlab_status_t llmlab__sqlite_key_revoke(llmlab__store_t *store, int64_t id);
+llmlab_status_t llmlab__sqlite_secret(llmlab__store_t *store,
+                                      unsigned char out[32]);
+
+/* queries.c */
+llmlab_status_t llmlab__sqlite_rollups(llmlab__reader_t *reader,
+                                       int64_t project, llmlab__level_t level,
+                                       int64_t from, int64_t to,
+                                       llmlab__rollup_fn visit, void *payload);
+int64_t llmlab__sqlite_label_find(llmlab__reader_t *reader, int64_t project,
+                                  llmlab__label_kind_t kind, const char *text);
+llmlab__text_t llmlab__sqlite_label_text(llmlab__reader_t *reader, int64_t id);
+llmlab_status_t llmlab__sqlite_traces(llmlab__reader_t *reader,
+                                      const llmlab__trace_query_t *query,
+                                      llmlab__trace_fn visit, void *payload);
+llmlab_status_t llmlab__sqlite_trace(llmlab__reader_t *reader, int64_t project,
+                                     uint64_t trace_high, uint64_t trace_low,
+                                     llmlab__trace_fn visit, void *payload);
+llmlab_status_t llmlab__sqlite_spans(llmlab__reader_t *reader, int64_t project,
+                                     const llmlab__trace_row_t *trace,
+                                     llmlab__span_fn visit, void *payload);
+
+#endif

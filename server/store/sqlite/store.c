@@ -1,0 +1,190 @@
+#include <errno.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/os.h"
+#include "base/status.h"
+#include "store/sqlite/hash.h"
+#include "store/sqlite/migrate.h"
+#include "store/sqlite/sqlite_store.h"
+
+/* Pages of the log after which it is copied into the database. */
+#define LOG_PAGES 8192
+
+static int
+on_log(void *payload, sqlite3 *db, const char *name, int pages)
+{
+    llmlab__sqlite_t *sqlite = payload;
+
+    (void)db;
+    (void)name;
+    sqlite->log_pages = pages;
+    return SQLITE_OK;
+}
+
+static void
+sqlite_idle(llmlab__store_t *store)
+{
+    llmlab__sqlite_t *sqlite = (llmlab__sqlite_t *)store;
+
+    pthread_mutex_lock(&sqlite->write_lock);
+    if (sqlite->log_pages >= LOG_PAGES) {
+        int left = 0;
+
+        if (sqlite3_wal_checkpoint_v2(sqlite->writer.db, NULL,
+                                      SQLITE_CHECKPOINT_PASSIVE, NULL,
+                                      &left) == SQLITE_OK) {
+            sqlite->log_pages = 0;
+            atomic_fetch_add(&sqlite->checkpoints, 1);
+        }
+    }
+    pthread_mutex_unlock(&sqlite->write_lock);
+}
+
+static void
+sqlite_numbers(llmlab__store_t *store, llmlab__store_numbers_t *out)
+{
+    llmlab__sqlite_t *sqlite = (llmlab__sqlite_t *)store;
+
+    out->transactions = atomic_load(&sqlite->transactions);
+    out->spans = atomic_load(&sqlite->spans);
+    out->duplicates = atomic_load(&sqlite->duplicates);
+    out->rejected = atomic_load(&sqlite->rejected);
+    out->capped_labels = atomic_load(&sqlite->capped_labels);
+    out->checkpoints = atomic_load(&sqlite->checkpoints);
+}
+
+static llmlab__reader_t *
+sqlite_acquire(llmlab__store_t *store)
+{
+    llmlab__sqlite_t *sqlite = (llmlab__sqlite_t *)store;
+    llmlab__reader_t *reader;
+
+    pthread_mutex_lock(&sqlite->reader_lock);
+    reader = sqlite->readers;
+    if (reader != NULL) {
+        sqlite->readers = reader->next;
+    }
+    pthread_mutex_unlock(&sqlite->reader_lock);
+    if (reader != NULL) {
+        return reader;
+    }
+    reader = llmlab__calloc(1, sizeof(*reader));
+    if (reader != NULL && llmlab__connection_open(&reader->connection,
+                                                  sqlite->path,
+                                                  false) != LLMLAB_OK) {
+        llmlab__free(reader);
+        reader = NULL;
+    }
+    return reader;
+}
+
+static void
+sqlite_release(llmlab__store_t *store, llmlab__reader_t *reader)
+{
+    llmlab__sqlite_t *sqlite = (llmlab__sqlite_t *)store;
+
+    if (reader == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&sqlite->reader_lock);
+    reader->next = sqlite->readers;
+    sqlite->readers = reader;
+    pthread_mutex_unlock(&sqlite->reader_lock);
+}
+
+static llmlab_status_t
+sqlite_ping(llmlab__reader_t *reader)
+{
+    llmlab__project_t project;
+    llmlab_status_t status = llmlab__sqlite_project_get(reader, 0, &project);
+
+    return status == LLMLAB_ENOTFOUND ? LLMLAB_OK : status;
+}
+
+static void
+sqlite_close(llmlab__store_t *store)
+{
+    llmlab__sqlite_t *sqlite = (llmlab__sqlite_t *)store;
+
+    while (sqlite->readers != NULL) {
+        llmlab__reader_t *reader = sqlite->readers;
+
+        sqlite->readers = reader->next;
+        llmlab__connection_close(&reader->connection);
+        llmlab__free(reader);
+    }
+    llmlab__label_cache_cleanup(&sqlite->labels);
+    llmlab__trace_cache_cleanup(&sqlite->traces);
+    llmlab__rollup_cache_cleanup(&sqlite->rollups);
+    llmlab__connection_close(&sqlite->writer);
+    pthread_mutex_destroy(&sqlite->write_lock);
+    pthread_mutex_destroy(&sqlite->reader_lock);
+    llmlab__free(sqlite->path);
+    llmlab__free(sqlite);
+}
+
+static const llmlab__store_ops_t sqlite_ops = {
+    .close = sqlite_close,
+    .apply = llmlab__sqlite_apply,
+    .idle = sqlite_idle,
+    .numbers = sqlite_numbers,
+    .acquire = sqlite_acquire,
+    .release = sqlite_release,
+    .ping = sqlite_ping,
+    .project_find = llmlab__sqlite_project_find,
+    .project_get = llmlab__sqlite_project_get,
+    .key_find = llmlab__sqlite_key_find,
+    .key_list = llmlab__sqlite_key_list,
+    .project_create = llmlab__sqlite_project_create,
+    .key_create = llmlab__sqlite_key_create,
+    .key_revoke = llmlab__sqlite_key_revoke,
+    .secret = llmlab__sqlite_secret,
+    .rollups = llmlab__sqlite_rollups,
+    .label_find = llmlab__sqlite_label_find,
+    .label_text = llmlab__sqlite_label_text,
+    .traces = llmlab__sqlite_traces,
+    .trace = llmlab__sqlite_trace,
+    .spans = llmlab__sqlite_spans,
+};
+
+static pthread_once_t seed_once = PTHREAD_ONCE_INIT;
+
+static void
+seed_make(void)
+{
+    llmlab__os_random(&llmlab__hash_seed, sizeof(llmlab__hash_seed));
+}
+
+llmlab_status_t
+llmlab__store_sqlite_open(llmlab__store_t **out, const char *path)
+{
+    llmlab__sqlite_t *sqlite = llmlab__calloc(1, sizeof(*sqlite));
+    llmlab_status_t status;
+
+    *out = NULL;
+    if (sqlite == NULL) {
+        return llmlab__fail(LLMLAB_ENOMEM, "no memory for the store");
+    }
+    (void)pthread_once(&seed_once, seed_make);
+    sqlite->store.ops = &sqlite_ops;
+    (void)pthread_mutex_init(&sqlite->write_lock, NULL);
+    (void)pthread_mutex_init(&sqlite->reader_lock, NULL);
+    sqlite->path = llmlab__strndup(path, strlen(path));
+    status = sqlite->path == NULL
+                 ? llmlab__fail(LLMLAB_ENOMEM, "no memory for the store")
+                 : llmlab__connection_open(&sqlite->writer, path, true);
+    if (status == LLMLAB_OK) {
+        status = llmlab__migrate(sqlite->writer.db);
+    }
+    if (status != LLMLAB_OK) {
+        sqlite_close(&sqlite->store);
+        return status;
+    }
+    (void)sqlite3_wal_hook(sqlite->writer.db, on_log, sqlite);
+    *out = &sqlite->store;
+    return LLMLAB_OK;
+}

@@ -1,0 +1,261 @@
+/* The store's interface. SQLite implements it; another database is a second
+ * table of these functions. */
+#ifndef LLMLAB_STORE_STORE_H
+#define LLMLAB_STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <llmlab/status.h>
+
+#include "store/rows.h"
+
+typedef struct llmlab__store_s llmlab__store_t;
+typedef struct llmlab__reader_s llmlab__reader_t; /* one thread at a time */
+
+#define LLMLAB__SLUG_SIZE 64
+#define LLMLAB__HASH_SIZE 32
+
+typedef enum llmlab__scope_e {
+    LLMLAB__SCOPE_INGEST = 1,
+    LLMLAB__SCOPE_READ = 2,
+    LLMLAB__SCOPE_ADMIN = 3
+} llmlab__scope_t;
+
+/* X(enumerator, value, new ones a day, text when the cap is reached) */
+typedef enum llmlab__label_kind_e {
+    LLMLAB__LABEL_PROVIDER = 1,
+    LLMLAB__LABEL_MODEL = 2,
+    LLMLAB__LABEL_AGENT = 3,
+    LLMLAB__LABEL_USER = 4,
+    LLMLAB__LABEL_ENVIRONMENT = 5,
+    LLMLAB__LABEL_SERVICE = 6,
+    LLMLAB__LABEL_TAG = 7,
+    LLMLAB__LABEL_KINDS
+} llmlab__label_kind_t;
+
+/* The label that stands for those above the cap. */
+#define LLMLAB__LABEL_OTHER "other"
+
+typedef struct llmlab__project_s {
+    int64_t id;
+    char uuid[37];
+    char slug[LLMLAB__SLUG_SIZE + 1];
+} llmlab__project_t;
+
+typedef struct llmlab__key_s {
+    int64_t id;
+    int64_t project;
+    llmlab__scope_t scope;
+    int64_t created_ns;
+    int64_t expires_ns; /* 0: never */
+    int64_t revoked_ns; /* 0: not */
+    unsigned char hash[LLMLAB__HASH_SIZE];
+    char hint[17];
+    char name[65];
+    char slug[LLMLAB__SLUG_SIZE + 1];
+} llmlab__key_t;
+
+typedef enum llmlab__level_e {
+    LLMLAB__LEVEL_QUARTER = 0,
+    LLMLAB__LEVEL_HOUR = 1,
+    LLMLAB__LEVEL_DAY = 2,
+    LLMLAB__LEVELS
+} llmlab__level_t;
+
+static inline int64_t
+llmlab__level_seconds(llmlab__level_t level)
+{
+    static const int64_t seconds[LLMLAB__LEVELS] = {900, 3600, 86400};
+
+    return seconds[level];
+}
+
+typedef enum llmlab__dimension_e {
+    LLMLAB__BY_PROVIDER,
+    LLMLAB__BY_MODEL,
+    LLMLAB__BY_AGENT,
+    LLMLAB__BY_STATUS,
+    LLMLAB__BY_ENVIRONMENT,
+    LLMLAB__BY_KEY,
+    LLMLAB__DIMENSIONS
+} llmlab__dimension_t;
+
+typedef struct llmlab__rollup_row_s {
+    int64_t start; /* in units of the level */
+    int64_t by[LLMLAB__DIMENSIONS];
+    llmlab__sums_t sums;
+} llmlab__rollup_row_t;
+
+/* False ends the scan. */
+typedef bool (*llmlab__rollup_fn)(void *payload,
+                                  const llmlab__rollup_row_t *row);
+
+typedef enum llmlab__trace_order_e {
+    LLMLAB__NEWEST_FIRST,
+    LLMLAB__DEAREST_FIRST
+} llmlab__trace_order_t;
+
+/* Where a page ended: the last trace on it. */
+typedef struct llmlab__trace_cursor_s {
+    int64_t major; /* start, or nano-USD */
+    int64_t minor; /* 0, or the rest */
+    uint64_t trace_high;
+    uint64_t trace_low;
+} llmlab__trace_cursor_t;
+
+typedef struct llmlab__trace_query_s {
+    int64_t project;
+    int64_t start_ns; /* inclusive */
+    int64_t end_ns;   /* exclusive */
+    llmlab__trace_order_t order;
+    int status;               /* llmlab_outcome_t; 0: any */
+    const char *agent;        /* NULL: any */
+    const char *model;        /* NULL: any */
+    const char *user;         /* NULL: any */
+    const char *session;      /* NULL: any */
+    bool has_cursor;
+    llmlab__trace_cursor_t cursor;
+    size_t limit;
+} llmlab__trace_query_t;
+
+typedef struct llmlab__trace_row_s {
+    uint64_t trace_high;
+    uint64_t trace_low;
+    int64_t start_ns;
+    int64_t last_ns;
+    int64_t end_ns;
+    uint64_t root_id;
+    int status;
+    int64_t steps;
+    int64_t calls;
+    int64_t errors;
+    int64_t unpriced;
+    int64_t cost_nano;
+    int64_t cost_rest;
+    int64_t input_tokens;
+    int64_t output_tokens;
+    llmlab__text_t name;
+    llmlab__text_t agent;
+    llmlab__text_t user;
+    llmlab__text_t environment;
+    llmlab__text_t session;
+    llmlab__text_t tags; /* JSON array */
+} llmlab__trace_row_t;
+
+typedef struct llmlab__span_view_s {
+    uint64_t span_id;
+    uint64_t parent_id;
+    int64_t start_ns;
+    int64_t duration_ns;
+    int64_t ttft_ns; /* -1: unknown */
+    int kind;
+    int status;
+    int counted;
+    int priced;
+    int match;
+    int usage_source;
+    int cost_source;
+    bool has_cost;
+    bool has_client_cost;
+    int64_t cost_nano;
+    int64_t cost_rest;
+    int64_t client_nano;
+    int64_t client_rest;
+    llmlab__text_t name;
+    llmlab__text_t provider;
+    llmlab__text_t model;
+    llmlab__text_t agent;
+    llmlab__text_t user;
+    llmlab__text_t environment;
+    llmlab__text_t service;
+    llmlab__text_t session;
+    llmlab__text_t price_key;
+    llmlab__text_t usage;
+    llmlab__text_t tags;
+    llmlab__text_t detail;
+} llmlab__span_view_t;
+
+/* Texts of a row live until the function returns. False ends the walk. */
+typedef bool (*llmlab__trace_fn)(void *payload, const llmlab__trace_row_t *row);
+typedef bool (*llmlab__span_fn)(void *payload, const llmlab__span_view_t *row);
+typedef bool (*llmlab__key_fn)(void *payload, const llmlab__key_t *key);
+
+typedef struct llmlab__store_numbers_s {
+    uint64_t transactions;
+    uint64_t spans;
+    uint64_t duplicates;
+    uint64_t rejected;
+    uint64_t capped_labels;
+    uint64_t checkpoints;
+} llmlab__store_numbers_t;
+
+/* Statuses: LLMLAB_OK; LLMLAB_ENOTFOUND; LLMLAB_EINVAL (taken already);
+ * LLMLAB_EIO (the database failed: the detail names how); LLMLAB_ENOMEM. */
+typedef struct llmlab__store_ops_s {
+    void (*close)(llmlab__store_t *store);
+
+    /* Store batches in one transaction, durable when it returns; each gets its
+     * counts, rejections and status. A batch that fails does not harm the
+     * others. One thread at a time: the writer's. */
+    void (*apply)(llmlab__store_t *store, llmlab__batch_t **batches,
+                  size_t count);
+    /* Work for an idle moment of the writer. */
+    void (*idle)(llmlab__store_t *store);
+    void (*numbers)(llmlab__store_t *store, llmlab__store_numbers_t *out);
+
+    /* A connection for reading; any thread. NULL when it cannot be made. */
+    llmlab__reader_t *(*acquire)(llmlab__store_t *store);
+    void (*release)(llmlab__store_t *store, llmlab__reader_t *reader);
+    llmlab_status_t (*ping)(llmlab__reader_t *reader);
+
+    llmlab_status_t (*project_find)(llmlab__reader_t *reader, const char *name,
+                                    llmlab__project_t *out);
+    llmlab_status_t (*project_get)(llmlab__reader_t *reader, int64_t id,
+                                   llmlab__project_t *out);
+    llmlab_status_t (*key_find)(llmlab__reader_t *reader,
+                                const unsigned char hash[LLMLAB__HASH_SIZE],
+                                llmlab__key_t *out);
+    llmlab_status_t (*key_list)(llmlab__reader_t *reader, llmlab__key_fn visit,
+                                void *payload);
+    /* These write, and may wait for the writer. */
+    llmlab_status_t (*project_create)(llmlab__store_t *store, const char *slug,
+                                      llmlab__project_t *out);
+    llmlab_status_t (*key_create)(llmlab__store_t *store, llmlab__key_t *key);
+    llmlab_status_t (*key_revoke)(llmlab__store_t *store, int64_t id);
+    /* A secret of the store's own, made at its first use: signs cursors. */
+    llmlab_status_t (*secret)(llmlab__store_t *store, unsigned char out[32]);
+
+    /* Roll-up rows of a level with from <= start < to, in the order of
+     * start. */
+    llmlab_status_t (*rollups)(llmlab__reader_t *reader, int64_t project,
+                               llmlab__level_t level, int64_t from, int64_t to,
+                               llmlab__rollup_fn visit, void *payload);
+    /* 0 when the project has no such label. */
+    int64_t (*label_find)(llmlab__reader_t *reader, int64_t project,
+                          llmlab__label_kind_t kind, const char *text);
+    /* The text of a label; lives until the next call. */
+    llmlab__text_t (*label_text)(llmlab__reader_t *reader, int64_t id);
+
+    llmlab_status_t (*traces)(llmlab__reader_t *reader,
+                              const llmlab__trace_query_t *query,
+                              llmlab__trace_fn visit, void *payload);
+    llmlab_status_t (*trace)(llmlab__reader_t *reader, int64_t project,
+                             uint64_t trace_high, uint64_t trace_low,
+                             llmlab__trace_fn visit, void *payload);
+    /* The spans of a trace in the order of their start. */
+    llmlab_status_t (*spans)(llmlab__reader_t *reader, int64_t project,
+                             const llmlab__trace_row_t *trace,
+                             llmlab__span_fn visit, void *payload);
+} llmlab__store_ops_t;
+
+struct llmlab__store_s {
+    const llmlab__store_ops_t *ops;
+};
+
+/* Open or make an SQLite file. The detail tells why it failed. */
+llmlab_status_t llmlab__store_sqlite_open(llmlab__store_t **out,
+                                          const char *path);
+
+#endif
