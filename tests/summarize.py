@@ -9,7 +9,8 @@ import xml.etree.ElementTree as ET
 
 CMOCKA = re.compile(r"^\[\s*(OK|FAILED|SKIPPED)\s*\] (\S+?)\s*$", re.M)
 CMOCKA_SUMMARY = re.compile(r"^\[==========\].*test\(s\) run\.", re.M)
-UNITTEST = re.compile(r"^Ran (\d+) tests? in ", re.M)
+UNITTEST = re.compile(r"^Ran (\d+) tests? in .*\n\n?OK(?:.*skipped=(\d+))?",
+                      re.M)
 UNITTEST_SKIPPED = re.compile(r"^(\w+) .*?\.\.\. skipped ['\"](.*)['\"]$",
                               re.M)
 REASON = re.compile(r"^SKIP (.+)$", re.M)
@@ -21,10 +22,9 @@ def cases(name, case):
     reasons = REASON.findall(output)
     status = case.get("status")
     if status in ("notrun", "disabled") or case.find("skipped") is not None:
-        ran = status != "disabled" and "SKIP_RETURN_CODE" in (
-            case.find("skipped").get("message", "")
-            if case.find("skipped") is not None else "")
-        if ran or status == "disabled":
+        why = case.find("skipped")
+        why = "" if why is None else why.get("message", "")
+        if status == "disabled" or "SKIP_RETURN_CODE" in why:
             yield name, "skipped", "; ".join(reasons)
         else:  # its program is not there
             yield name, "failed", "not run"
@@ -47,6 +47,8 @@ def cases(name, case):
     ran = UNITTEST.search(output)
     if ran and not failed:
         skipped = UNITTEST_SKIPPED.findall(output)
+        silent = int(ran.group(2) or 0) - len(skipped)
+        skipped += [("case", "; ".join(reasons) or "no reason told")] * silent
         for _ in range(int(ran.group(1)) - len(skipped)):
             yield name, "passed", ""
         for inner, why in skipped:
