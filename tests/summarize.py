@@ -31,16 +31,20 @@ def cases(name, case):
         return
     failed = status == "fail" or case.find("failure") is not None
 
-    found = []
+    found = []  # (word, name, why) of each CMocka case
     for part in CMOCKA_SUMMARY.split(output):
         # What follows a group's summary repeats the names of its failures.
         part = part[part.find("[ RUN"):] if "[ RUN" in part else ""
-        found += CMOCKA.findall(part)
+        end = 0
+        for line in CMOCKA.finditer(part):
+            why = REASON.findall(part[end:line.start()])
+            found.append((*line.groups(), "; ".join(why)))
+            end = line.end()
     if found:
         words = {"OK": "passed", "FAILED": "failed", "SKIPPED": "skipped"}
-        for word, inner in found:
-            yield f"{name}: {inner}", words[word], "; ".join(reasons)
-        if failed and not any(word == "FAILED" for word, _ in found):
+        for word, inner, why in found:
+            yield f"{name}: {inner}", words[word], why
+        if failed and not any(word == "FAILED" for word, *_ in found):
             yield name, "failed", "crash, leak or time-out"
         return
 
