@@ -3,14 +3,10 @@
 
 #include <stdlib.h>
 
+#include "base/json_bytes.h"
+
 #define COUNT_MAX    ((uint64_t)INT64_MAX)
 #define EXPONENT_CAP 100000 /* beyond every number that has a meaning */
-
-static inline bool
-is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 /* A number as digits without leading or trailing zeros, times a power of
  * ten. */
@@ -36,7 +32,7 @@ decimal_read(decimal_t *decimal, const llmlab__json_text_t *number)
         decimal->negative = true;
         p++;
     }
-    for (; p < end && (is_digit(*p) || *p == '.'); p++) {
+    for (; p < end && (llmlab__json_is_digit(*p) || *p == '.'); p++) {
         if (*p == '.') {
             fraction = true;
             continue;
@@ -62,7 +58,7 @@ decimal_read(decimal_t *decimal, const llmlab__json_text_t *number)
             negative = *p == '-';
             p++;
         }
-        for (; p < end && is_digit(*p); p++) {
+        for (; p < end && llmlab__json_is_digit(*p); p++) {
             if (exponent < EXPONENT_CAP) {
                 exponent = exponent * 10 + (*p - '0');
             }

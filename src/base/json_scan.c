@@ -1,8 +1,6 @@
 #include "base/json_scan.h"
 
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
+#include "base/json_bytes.h"
 
 static bool
 fail(llmlab__json_t *json, const char *at, const char *error)
@@ -14,90 +12,6 @@ fail(llmlab__json_t *json, const char *at, const char *error)
     return false;
 }
 
-static inline bool
-is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
-static inline bool
-is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static inline const char *
-skip_space(const char *p, const char *end)
-{
-    while (p < end && is_space(*p)) {
-        p++;
-    }
-    return p;
-}
-
-static int
-hex_value(char c)
-{
-    if (is_digit(c)) {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
-}
-
-/* The first quote, backslash or control character at or after p. */
-static inline const char *
-find_special(const char *p, const char *end)
-{
-#if defined(__SSE2__)
-    const __m128i quote = _mm_set1_epi8('"');
-    const __m128i backslash = _mm_set1_epi8('\\');
-    const __m128i control = _mm_set1_epi8(0x1f);
-
-    while (end - p >= 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-        __m128i hit =
-            _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(bytes, quote),
-                                      _mm_cmpeq_epi8(bytes, backslash)),
-                         _mm_cmpeq_epi8(_mm_min_epu8(bytes, control), bytes));
-        unsigned mask = (unsigned)_mm_movemask_epi8(hit);
-
-        if (mask != 0) {
-            return p + __builtin_ctz(mask);
-        }
-        p += 16;
-    }
-#else
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t highs = UINT64_C(0x8080808080808080);
-
-    while (end - p >= 8) {
-        uint64_t bytes;
-        uint64_t quote;
-        uint64_t backslash;
-
-        memcpy(&bytes, p, sizeof(bytes));
-        quote = bytes ^ (ones * '"');
-        backslash = bytes ^ (ones * '\\');
-        if ((((quote - ones) & ~quote) | ((backslash - ones) & ~backslash) |
-             ((bytes - ones * 0x20) & ~bytes)) &
-            highs) {
-            break;
-        }
-        p += 8;
-    }
-#endif
-    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20) {
-        p++;
-    }
-    return p;
-}
-
 /* p stands behind the opening quote. Returns the closing quote, or NULL. */
 static const char *
 scan_string(llmlab__json_t *json, const char *p, bool *escaped)
@@ -107,7 +21,7 @@ scan_string(llmlab__json_t *json, const char *p, bool *escaped)
 
     *escaped = false;
     for (;;) {
-        p = find_special(p, end);
+        p = llmlab__json_find_special(p, end);
         if (p == end) {
             fail(json, opening, "unterminated string");
             return NULL;
@@ -141,7 +55,7 @@ scan_string(llmlab__json_t *json, const char *p, bool *escaped)
                     fail(json, opening, "unterminated string");
                     return NULL;
                 }
-                if (hex_value(p[i]) < 0) {
+                if (llmlab__json_hex(p[i]) < 0) {
                     fail(json, p, "bad \\u escape in a string");
                     return NULL;
                 }
@@ -165,40 +79,34 @@ scan_number(llmlab__json_t *json, const char *p)
     if (*p == '-') {
         p++;
     }
-    if (p == end || !is_digit(*p)) {
+    if (p == end || !llmlab__json_is_digit(*p)) {
         goto bad;
     }
     if (*p == '0') {
         p++;
-        if (p < end && is_digit(*p)) {
+        if (p < end && llmlab__json_is_digit(*p)) {
             fail(json, begin, "number with a leading zero");
             return NULL;
         }
     } else {
-        while (p < end && is_digit(*p)) {
-            p++;
-        }
+        p = llmlab__json_skip_digits(p, end);
     }
     if (p < end && *p == '.') {
         p++;
-        if (p == end || !is_digit(*p)) {
+        if (p == end || !llmlab__json_is_digit(*p)) {
             goto bad;
         }
-        while (p < end && is_digit(*p)) {
-            p++;
-        }
+        p = llmlab__json_skip_digits(p, end);
     }
     if (p < end && (*p == 'e' || *p == 'E')) {
         p++;
         if (p < end && (*p == '+' || *p == '-')) {
             p++;
         }
-        if (p == end || !is_digit(*p)) {
+        if (p == end || !llmlab__json_is_digit(*p)) {
             goto bad;
         }
-        while (p < end && is_digit(*p)) {
-            p++;
-        }
+        p = llmlab__json_skip_digits(p, end);
     }
     return p;
 bad:
@@ -235,7 +143,7 @@ scan_scalar(llmlab__json_t *json, const char *p)
     case 'n':
         return scan_literal(json, p, "null", 4);
     default:
-        if (*p == '-' || is_digit(*p)) {
+        if (*p == '-' || llmlab__json_is_digit(*p)) {
             return scan_number(json, p);
         }
         fail(json, p, "a value was expected");
@@ -299,7 +207,7 @@ llmlab__json_peek(llmlab__json_t *json)
     if (json->error != NULL) {
         return LLMLAB__JSON_END;
     }
-    json->at = skip_space(json->at, json->end);
+    json->at = llmlab__json_skip_space(json->at, json->end);
     if (json->at == json->end) {
         return LLMLAB__JSON_END;
     }
@@ -317,8 +225,9 @@ llmlab__json_peek(llmlab__json_t *json)
     case 'n':
         return LLMLAB__JSON_NULL;
     default:
-        return *json->at == '-' || is_digit(*json->at) ? LLMLAB__JSON_NUMBER
-                                                       : LLMLAB__JSON_END;
+        return *json->at == '-' || llmlab__json_is_digit(*json->at)
+                   ? LLMLAB__JSON_NUMBER
+                   : LLMLAB__JSON_END;
     }
 }
 
@@ -342,7 +251,7 @@ scan_key(llmlab__json_t *json, const char *p, llmlab__json_text_t *key)
 {
     const char *begin;
 
-    p = skip_space(p, json->end);
+    p = llmlab__json_skip_space(p, json->end);
     if (p == json->end) {
         fail(json, p, "the text ends inside an object");
         return NULL;
@@ -358,7 +267,7 @@ scan_key(llmlab__json_t *json, const char *p, llmlab__json_text_t *key)
     }
     key->data = begin;
     key->size = (size_t)(p - begin);
-    p = skip_space(p + 1, json->end);
+    p = llmlab__json_skip_space(p + 1, json->end);
     if (p == json->end) {
         fail(json, p, "the text ends inside an object");
         return NULL;
@@ -381,7 +290,7 @@ llmlab__json_next_key(llmlab__json_t *json, llmlab__json_text_t *key)
     if (!inside_object(json)) {
         return fail(json, json->at, "not inside an object");
     }
-    p = skip_space(json->at, json->end);
+    p = llmlab__json_skip_space(json->at, json->end);
     if (p == json->end) {
         return fail(json, p, "the text ends inside an object");
     }
@@ -415,7 +324,7 @@ llmlab__json_next_element(llmlab__json_t *json)
     if (json->depth == 0 || inside_object(json)) {
         return fail(json, json->at, "not inside an array");
     }
-    p = skip_space(json->at, json->end);
+    p = llmlab__json_skip_space(json->at, json->end);
     if (p == json->end) {
         return fail(json, p, "the text ends inside an array");
     }
@@ -517,7 +426,7 @@ llmlab__json_skip(llmlab__json_t *json)
     }
     /* One turn a value; containers are walked without recursion. */
     for (;;) {
-        p = skip_space(json->at, json->end);
+        p = llmlab__json_skip_space(json->at, json->end);
         if (p == json->end) {
             return fail(json, p, "the text ends where a value was expected");
         }
@@ -557,7 +466,7 @@ llmlab__json_raw(llmlab__json_t *json, llmlab__json_text_t *out)
     if (json->error != NULL) {
         return false;
     }
-    begin = skip_space(json->at, json->end);
+    begin = llmlab__json_skip_space(json->at, json->end);
     if (!llmlab__json_skip(json)) {
         return false;
     }
@@ -573,6 +482,6 @@ llmlab__json_at_end(llmlab__json_t *json)
     if (json->error != NULL || json->depth > 0) {
         return false;
     }
-    json->at = skip_space(json->at, json->end);
+    json->at = llmlab__json_skip_space(json->at, json->end);
     return json->at == json->end;
 }

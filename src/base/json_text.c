@@ -1,26 +1,7 @@
 /* JSON strings decoded. */
 #include "base/json_scan.h"
 
-static inline bool
-is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static int
-hex_value(char c)
-{
-    if (is_digit(c)) {
-        return c - '0';
-    }
-    if (c >= 'a' && c <= 'f') {
-        return c - 'a' + 10;
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return -1;
-}
+#include "base/json_bytes.h"
 
 typedef struct sink_s {
     char *out;
@@ -79,7 +60,7 @@ hex_unit(const char *p, const char *end)
         return -1;
     }
     for (int i = 2; i < 6; i++) {
-        int digit = hex_value(p[i]);
+        int digit = llmlab__json_hex(p[i]);
 
         if (digit < 0) {
             return -1;
