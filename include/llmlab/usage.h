@@ -98,6 +98,7 @@ typedef struct llmlab_reply_s {
     uint64_t provider_cost[2]; /* femto-USD: low, high 64 bits */
     uint64_t upstream_cost[2]; /* BYOK: what the upstream charged */
     int has_upstream_cost;
+    int usage_in_headers; /* 1: the counts come from headers, not the body */
     char provider[32]; /* as asked, or found from the reply */
     char api[32];      /* as asked, or found from the reply's form */
     char model[160];   /* who served, as the reply says */
