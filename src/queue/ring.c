@@ -213,23 +213,18 @@ ring_the_bell(llmlab__ring_set_t *set, uint32_t seen)
     }
 }
 
-void
-llmlab__ring_commit(llmlab__ring_t *ring, uint32_t size)
+static inline void
+publish(llmlab__ring_t *ring, uint32_t size, uint32_t type)
 {
     llmlab__ring_set_t *set = ring->set;
     uint64_t mask = atomic_load_explicit(&ring->mask, RELAXED);
     uint64_t next = atomic_load_explicit(&ring->next, RELAXED);
-    unsigned char *at =
-        atomic_load_explicit(&ring->data, RELAXED) + (next & mask);
     uint64_t fill;
     uint32_t bell;
 
-    memcpy(at, &size, sizeof(size)); /* the frame's first field */
+    put_frame(ring, next, size, type);
     next += llmlab__frame_room(size);
     atomic_store_explicit(&ring->next, next, RELAXED);
-    atomic_store_explicit(&ring->records,
-                          atomic_load_explicit(&ring->records, RELAXED) + 1,
-                          RELAXED);
     atomic_store_explicit(&ring->tail, next, memory_order_release);
     atomic_thread_fence(memory_order_seq_cst);
 
@@ -240,4 +235,19 @@ llmlab__ring_commit(llmlab__ring_t *ring, uint32_t size)
          next - refresh_floor(ring) > mask / 2)) {
         ring_the_bell(set, bell);
     }
+}
+
+void
+llmlab__ring_commit(llmlab__ring_t *ring, uint32_t size)
+{
+    atomic_store_explicit(&ring->records,
+                          atomic_load_explicit(&ring->records, RELAXED) + 1,
+                          RELAXED);
+    publish(ring, size, LLMLAB__FRAME_RECORD);
+}
+
+void
+llmlab__ring_commit_part(llmlab__ring_t *ring, uint32_t size)
+{
+    publish(ring, size, LLMLAB__FRAME_PART);
 }

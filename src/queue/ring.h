@@ -55,7 +55,8 @@ llmlab__frame_room(uint32_t size)
 
 enum {
     LLMLAB__FRAME_PAD = 0, /* skip: the record did not fit before the end */
-    LLMLAB__FRAME_RECORD = 1
+    LLMLAB__FRAME_RECORD = 1,
+    LLMLAB__FRAME_PART = 2 /* of a record to come */
 };
 
 /* One ring. Positions count bytes from the ring's birth and never wrap; a

@@ -260,14 +260,14 @@ peek_ring(llmlab__ring_t *ring, llmlab__ring_visit_fn visit, void *payload,
             ring->peeked_records = records_now;
             return true;
         }
-        if (frame->type == LLMLAB__FRAME_RECORD) {
+        if (frame->type != LLMLAB__FRAME_PAD) {
             if (*bytes >= max_bytes ||
                 !visit(payload, frame + 1, frame->size)) {
                 return false;
             }
             *bytes += frame->size;
             (*records)++;
-            ring->peeked_records++;
+            ring->peeked_records += frame->type == LLMLAB__FRAME_RECORD;
         }
         ring->peeked += llmlab__frame_room(frame->size);
     }

@@ -44,6 +44,9 @@ void *llmlab__ring_claim_wait(llmlab__ring_t *ring, uint32_t size,
 /* Publish what was claimed; size may be smaller than claimed. Wakes the worker
  * when it is parked, or asleep and the ring half full. @thread producer */
 void llmlab__ring_commit(llmlab__ring_t *ring, uint32_t size);
+/* As commit, of what belongs to a record that is still to come: visited like a
+ * record, but not counted as one. */
+void llmlab__ring_commit_part(llmlab__ring_t *ring, uint32_t size);
 /* Largest record a ring of this set takes. */
 uint32_t llmlab__ring_max_record(const llmlab__ring_set_t *set);
 /* How many rings the set can have, and a ring's number below that: it stays

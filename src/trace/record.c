@@ -45,10 +45,7 @@ item_is_sound(const llmlab__item_t *item, const unsigned char *value)
 {
     uint16_t size = fixed_size(item->type);
 
-    if (item->type == LLMLAB__ITEM_GONE) {
-        return true;
-    }
-    if (item->type > LLMLAB__ITEM_GONE && !is_attribute(item->type)) {
+    if (item->type > LLMLAB__ITEM_PREFIX && !is_attribute(item->type)) {
         return false;
     }
     if (is_attribute(item->type) != (item->key_size > 0) ||
@@ -120,26 +117,23 @@ llmlab__record_next(const llmlab__record_t *record, uint32_t *cursor,
     const unsigned char *items =
         (const unsigned char *)record + sizeof(*record);
 
-    while (*cursor < record->items) {
-        const unsigned char *at = items + *cursor;
-        llmlab__item_t item;
+    const unsigned char *at = items + *cursor;
+    llmlab__item_t item;
 
-        memcpy(&item, at, sizeof(item));
-        if (item.type == LLMLAB__ITEM_END) {
-            return false;
-        }
-        *cursor += llmlab__item_room(item.key_size, item.value_size);
-        if (item.type == LLMLAB__ITEM_GONE) {
-            continue;
-        }
-        out->type = (llmlab__item_type_t)item.type;
-        out->key = (const char *)at + sizeof(item);
-        out->key_size = item.key_size;
-        out->value_size = item.value_size;
-        out->value = at + sizeof(item) + item.key_size;
-        return true;
+    if (*cursor >= record->items) {
+        return false;
     }
-    return false;
+    memcpy(&item, at, sizeof(item));
+    if (item.type == LLMLAB__ITEM_END) {
+        return false;
+    }
+    *cursor += llmlab__item_room(item.key_size, item.value_size);
+    out->type = (llmlab__item_type_t)item.type;
+    out->key = (const char *)at + sizeof(item);
+    out->key_size = item.key_size;
+    out->value_size = item.value_size;
+    out->value = at + sizeof(item) + item.key_size;
+    return true;
 }
 
 bool

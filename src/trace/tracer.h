@@ -19,6 +19,7 @@ typedef enum llmlab__capture_e {
 } llmlab__capture_t;
 
 typedef struct llmlab__tracer_s llmlab__tracer_t;
+typedef struct llmlab__recorders_s llmlab__recorders_t;
 
 /* Slow-path hooks into the client room. Never NULL on an enabled tracer. */
 typedef struct llmlab__tracer_hooks_s {
@@ -52,8 +53,16 @@ struct llmlab__tracer_s {
     /* Unix time minus monotonic time; the worker refreshes it. */
     _Atomic int64_t clock_offset_ns;
 
-    /* Counters of the ledger's caller side; relaxed. accepted is summed from
-     * per-thread counters, see tracer.c. */
+    /* Of this room. recorders: what the threads record by, one for each ring,
+     * made anew after a fork; key: its number, never used twice. */
+    _Atomic(llmlab__recorders_t *) recorders;
+    _Atomic uint64_t key;
+
+    /* Counters of the ledger's caller side; relaxed, this process's only (they
+     * restart at a fork). accepted is summed from per-thread counters;
+     * accepted_outside counts what no thread's recorder could. */
+    _Atomic uint64_t counted_generation;
+    _Atomic uint64_t accepted_outside;
     _Atomic uint64_t stale_ends;
     _Atomic uint64_t dropped[LLMLAB_DROP_CAPACITY];
 };
@@ -85,7 +94,7 @@ void llmlab__tracer_counts(const llmlab__tracer_t *tracer,
                            llmlab__tracer_counts_t *out);
 
 /* The fork generation of this process: never 0, another after each fork. One
- * load when nothing changed. */
+ * load when nothing changed (see generation.h for the inline form). */
 uint64_t llmlab__fork_generation(void);
 
 #endif

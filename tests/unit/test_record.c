@@ -40,7 +40,6 @@ make(unsigned char *bytes)
     unsigned char *at = bytes + sizeof(record);
 
     at = put_item(at, LLMLAB__ITEM_NAME, "", "answer", 6);
-    at = put_item(at, LLMLAB__ITEM_GONE, "", "old", 3);
     at = put_item(at, LLMLAB__ITEM_USAGE, "", usage, sizeof(usage));
     at = put_item(at, LLMLAB__ITEM_PROVIDER_COST, "", cost, sizeof(cost));
     at = put_item(at, LLMLAB__ITEM_ATTR_STRING, "key", "value", 5);

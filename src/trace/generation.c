@@ -1,0 +1,50 @@
+#include "trace/generation.h"
+
+#include <pthread.h>
+
+#include "base/os.h"
+#include "trace/tracer.h"
+
+/* Used until the page is made, and where there is none. */
+static _Atomic uint64_t plain_word;
+static _Atomic uint64_t last_generation;
+static pthread_once_t page_once = PTHREAD_ONCE_INIT;
+
+_Atomic(_Atomic uint64_t *) llmlab__generation_word = &plain_word;
+
+static void
+forget(void)
+{
+    atomic_store(&plain_word, 0);
+}
+
+static void
+make_page(void)
+{
+    _Atomic uint64_t *page = llmlab__os_wiped_page();
+
+    if (page != NULL) {
+        atomic_store(&llmlab__generation_word, page);
+    } else {
+        pthread_atfork(NULL, NULL, forget);
+    }
+}
+
+uint64_t
+llmlab__fork_generation(void)
+{
+    uint64_t known = llmlab__generation_now();
+    uint64_t fresh;
+
+    if (known != 0) {
+        return known;
+    }
+    pthread_once(&page_once, make_page);
+    fresh = atomic_fetch_add(&last_generation, 1) + 1;
+    /* Of several threads that see the zero, the first decides. */
+    if (atomic_compare_exchange_strong(atomic_load(&llmlab__generation_word),
+                                       &known, fresh)) {
+        return fresh;
+    }
+    return known;
+}

@@ -1,0 +1,133 @@
+/* What a span cost: its facts gathered from its items and priced. */
+#include <string.h>
+
+#include "trace/span.h"
+
+typedef struct facts_s {
+    llmlab_call_facts_t facts;
+    llmlab_usage_t usage;
+    char provider[64];
+    char model[256];
+    char request_model[256];
+    char service_tier[64];
+    char region[64];
+    char speed[32];
+} facts_t;
+
+/* The book takes texts with a NUL; one that is too long has no price. */
+static void
+take_text(char *out, size_t capacity, const llmlab__item_view_t *item)
+{
+    size_t size = item->value_size < capacity ? item->value_size : 0;
+
+    memcpy(out, item->value, size);
+    out[size] = '\0';
+}
+
+static void
+gather(facts_t *out, const llmlab_span_t *span)
+{
+    llmlab__item_view_t item;
+    uint32_t cursor = 0;
+
+    llmlab_call_facts_init(&out->facts);
+    out->usage.present = 0;
+    out->provider[0] = out->model[0] = out->request_model[0] = '\0';
+    out->service_tier[0] = out->region[0] = out->speed[0] = '\0';
+    while (llmlab__items_next(&span->items, &cursor, &item)) {
+        switch (item.type) {
+        case LLMLAB__ITEM_PROVIDER:
+            take_text(out->provider, sizeof(out->provider), &item);
+            break;
+        case LLMLAB__ITEM_MODEL:
+            take_text(out->model, sizeof(out->model), &item);
+            break;
+        case LLMLAB__ITEM_REQUEST_MODEL:
+            take_text(out->request_model, sizeof(out->request_model), &item);
+            break;
+        case LLMLAB__ITEM_SERVICE_TIER:
+            take_text(out->service_tier, sizeof(out->service_tier), &item);
+            break;
+        case LLMLAB__ITEM_REGION:
+            take_text(out->region, sizeof(out->region), &item);
+            break;
+        case LLMLAB__ITEM_SPEED:
+            take_text(out->speed, sizeof(out->speed), &item);
+            break;
+        case LLMLAB__ITEM_USAGE:
+            llmlab__record_usage(&item, &out->usage);
+            break;
+        default:
+            break;
+        }
+    }
+    out->facts.provider = out->provider;
+    out->facts.model = out->model[0] != '\0' ? out->model : out->request_model;
+    out->facts.service_tier = out->service_tier;
+    out->facts.region = out->region;
+    out->facts.speed = out->speed;
+    out->facts.usage = &out->usage;
+    out->facts.time_ns = llmlab__span_start_unix(span);
+    out->facts.batch = (span->record.flags & LLMLAB__RECORD_BATCH) != 0;
+}
+
+llmlab_status_t
+llmlab__span_compute_cost(const llmlab_span_t *span, llmlab_cost_t *out)
+{
+    facts_t facts;
+
+    gather(&facts, span);
+    return llmlab_cost_compute(out, span->tracer->book, &facts.facts);
+}
+
+void
+llmlab__record_set_cost(llmlab__record_t *record, const llmlab_cost_t *cost)
+{
+    record->match = (uint8_t)cost->match;
+    record->priced = (uint8_t)cost->priced;
+    record->cost[0] = cost->amount.low;
+    record->cost[1] = cost->amount.high;
+    if ((record->flags & LLMLAB__RECORD_PROVIDER_COST) == 0) {
+        record->cost_source = cost->priced == LLMLAB_UNPRICED
+                                  ? LLMLAB_COST_NONE
+                                  : LLMLAB_COST_COMPUTED;
+    }
+}
+
+llmlab_status_t
+llmlab__span_price(llmlab_span_t *span)
+{
+    llmlab_cost_t cost;
+    llmlab_status_t status = llmlab__span_compute_cost(span, &cost);
+
+    llmlab__record_set_cost(&span->record, &cost);
+    span->price_key = cost.key;
+    span->price_table = cost.key != NULL ? cost.table : NULL;
+    if (span->price_table == NULL) {
+        span->price_key = NULL;
+    }
+    span->dirty = false;
+    return status;
+}
+
+llmlab_status_t
+llmlab_span_cost(const llmlab_span_t *span, llmlab_cost_t *out)
+{
+    llmlab_status_t status = llmlab__span_usable(span);
+
+    if (out == NULL) {
+        return LLMLAB_EINVAL;
+    }
+    memset(out, 0, sizeof(*out));
+    return status != LLMLAB_OK ? status : llmlab__span_compute_cost(span, out);
+}
+
+void
+llmlab__span_tell_unpriced(const llmlab_span_t *span)
+{
+    facts_t facts;
+
+    gather(&facts, span);
+    span->tracer->hooks.unpriced(span->tracer, facts.facts.provider,
+                                 facts.facts.model);
+}

@@ -1,0 +1,133 @@
+/* A span as its setters fill it: the record's fixed part, and two runs of items
+ * that are copied behind it when the span ends. */
+#ifndef LLMLAB_TRACE_SPAN_H
+#define LLMLAB_TRACE_SPAN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "trace/items.h"
+#include "trace/record.h"
+#include "trace/recorder.h"
+
+enum { LLMLAB__SPAN_FREE = 0, LLMLAB__SPAN_OPEN = 1 };
+
+#define LLMLAB__SPAN_ITEMS    1024
+#define LLMLAB__SPAN_IDENTITY 1024
+
+struct llmlab_span_s {
+    _Atomic uint32_t state;
+    bool sampled;
+    bool dirty;     /* something that the price depends on has changed */
+    bool set_start; /* explicit, Unix */
+    bool set_end;
+    uint64_t generation;
+    llmlab__tracer_t *tracer;
+    llmlab__recorders_t *recorders;
+    llmlab_span_t *next;      /* in a stock of free spans */
+    llmlab__items_t identity; /* agent, user, session, tags: inherited */
+    llmlab__items_t items;
+    llmlab__block_t *block; /* items outgrew their place here */
+    llmlab__block_t *input; /* captured text that is too long for an item */
+    llmlab__block_t *output;
+    const char *price_key; /* the book's */
+    const char *price_table;
+    uint64_t input_tokens;
+    uint64_t output_tokens;
+    llmlab__record_t record;
+    unsigned char items_room[LLMLAB__SPAN_ITEMS];
+    unsigned char identity_room[LLMLAB__SPAN_IDENTITY];
+};
+
+static inline bool
+llmlab__span_is_open(const llmlab_span_t *span)
+{
+    return atomic_load_explicit(&span->state, memory_order_relaxed) ==
+           LLMLAB__SPAN_OPEN;
+}
+
+/* What a setter asks first: LLMLAB_OK, or what it returns. */
+static inline llmlab_status_t
+llmlab__span_usable(const llmlab_span_t *span)
+{
+    if (span == NULL) {
+        return LLMLAB_EINVAL;
+    }
+    return llmlab__span_is_open(span) ? LLMLAB_OK : LLMLAB_ESTALE;
+}
+
+/* Find or make room for size bytes of items; false: the span is full. */
+bool llmlab__span_reserve(llmlab_span_t *span, uint32_t size);
+
+/* Does an unsampled span's short record carry this? */
+bool llmlab__item_rolls_up(llmlab__item_type_t type);
+
+/* Set or replace a text of the span itself (not an attribute). NULL or empty
+ * text: nothing is set. */
+llmlab_status_t llmlab__span_put(llmlab_span_t *span, llmlab__item_type_t type,
+                                 const void *value, size_t size);
+llmlab_status_t llmlab__span_put_text(llmlab_span_t *span,
+                                      llmlab__item_type_t type,
+                                      const char *text);
+
+/* Where in Unix time the span began. */
+int64_t llmlab__span_start_unix(const llmlab_span_t *span);
+
+/* Is it counted and priced as a model call? */
+bool llmlab__span_is_call(const llmlab_span_t *span);
+
+/* Price the span's facts into *out; nothing of the span changes. */
+llmlab_status_t llmlab__span_compute_cost(const llmlab_span_t *span,
+                                          llmlab_cost_t *out);
+/* Price, and keep what the record tells of it. */
+llmlab_status_t llmlab__span_price(llmlab_span_t *span);
+
+void llmlab__record_set_cost(llmlab__record_t *record,
+                             const llmlab_cost_t *cost);
+
+/* Usage as the USAGE item's value; returns its size. */
+uint16_t llmlab__usage_pack(const llmlab_usage_t *usage,
+                            uint64_t out[1 + LLMLAB_USAGE_CAPACITY]);
+
+/* Put the captured text that does not fit into the record into the ring. */
+void llmlab__span_send_content(llmlab_span_t *span,
+                               llmlab__recorder_t *recorder);
+
+/* Space in the ring, waiting as long as the settings say. */
+void *llmlab__tracer_claim(const llmlab__tracer_t *tracer,
+                           llmlab__recorder_t *recorder, uint32_t size);
+
+/* Strict W3C traceparent, version 00. True: *trace_id, *span_id are set. */
+bool llmlab__traceparent_parse(const char *text, uint64_t trace_id[2],
+                               uint64_t *span_id);
+
+/* What a record adds to the counters. */
+typedef struct llmlab__account_s {
+    bool sampled;
+    bool is_call;
+    const llmlab__record_t *record;
+    uint64_t input_tokens;
+    uint64_t output_tokens;
+    const llmlab_money_t *charge; /* stated by the provider, or NULL */
+} llmlab__account_t;
+
+/* False when it is a call whose price is unknown: then the model is told to
+ * the client. */
+bool llmlab__recorder_account(llmlab__recorder_t *recorder,
+                              const llmlab__account_t *account);
+void llmlab__span_tell_unpriced(const llmlab_span_t *span);
+
+/* Ids for a record whose start is set: below parent, else below the span that
+ * traceparent names, else of a new trace. Parts may be NULL. */
+void llmlab__trace_identify(const llmlab__tracer_t *tracer,
+                            llmlab__recorder_t *recorder,
+                            const llmlab_span_t *parent,
+                            const char *traceparent, llmlab__record_t *record);
+bool llmlab__tracer_samples(const llmlab__tracer_t *tracer,
+                            const uint64_t trace_id[2]);
+
+/* The last whole character at or before size bytes of UTF-8. */
+size_t llmlab__text_cut(const char *text, size_t size);
+
+#endif
