@@ -1,81 +1,11 @@
-/* Until the rooms usage and pricing are there: one model, one reply form. */
+/* Until the room pricing is here: one model has a price. */
 #include <stdlib.h>
 #include <string.h>
 
 #include <llmlab/pricing.h>
 #include <llmlab/usage.h>
 
-#define WEAK __attribute__((weak))
-
-WEAK void
-llmlab_usage_init(llmlab_usage_t *usage)
-{
-    usage->present = 0;
-}
-
-WEAK void
-llmlab_usage_set(llmlab_usage_t *usage, llmlab_usage_field_t field,
-                 uint64_t count)
-{
-    usage->present |= UINT64_C(1) << field;
-    usage->count[field] = count;
-}
-
-WEAK int
-llmlab_usage_get(const llmlab_usage_t *usage, llmlab_usage_field_t field,
-                 uint64_t *out)
-{
-    if (usage == NULL || (usage->present >> field & 1) == 0) {
-        return 0;
-    }
-    *out = usage->count[field];
-    return 1;
-}
-
-static uint64_t
-number_after(const char *text, const char *key)
-{
-    const char *at = strstr(text, key);
-
-    return at == NULL ? 0 : strtoull(at + strlen(key), NULL, 10);
-}
-
-WEAK llmlab_status_t
-llmlab_usage_read(llmlab_reply_t *out, const char *provider, const char *api,
-                  const void *body, size_t size)
-{
-    char text[4096];
-
-    memset(out, 0, sizeof(*out));
-    if (body == NULL && size > 0) {
-        return LLMLAB_EINVAL;
-    }
-    size = size < sizeof(text) - 1 ? size : sizeof(text) - 1;
-    memcpy(text, body, size);
-    text[size] = '\0';
-    if (size == 0 || text[0] != '{') {
-        return LLMLAB_EPARSE;
-    }
-    strncpy(out->provider, provider, sizeof(out->provider) - 1);
-    strncpy(out->api, api, sizeof(out->api) - 1);
-    if (strstr(text, "\"error\"") != NULL) {
-        out->is_error = 1;
-        strcpy(out->error_type, "rate_limit_error");
-        return LLMLAB_ENOUSAGE;
-    }
-    strcpy(out->model, strstr(text, "gpt-4o-mini") != NULL
-                           ? "gpt-4o-mini-2024-07-18"
-                           : "no-such-model");
-    strcpy(out->response_id, "chatcmpl-1");
-    strcpy(out->finish_reason, "stop");
-    out->complete = 1;
-    out->usage_source = LLMLAB_USAGE_PROVIDER;
-    llmlab_usage_set(&out->usage, LLMLAB_USAGE_INPUT_TOKENS,
-                     number_after(text, "\"prompt_tokens\":"));
-    llmlab_usage_set(&out->usage, LLMLAB_USAGE_OUTPUT_TOKENS,
-                     number_after(text, "\"completion_tokens\":"));
-    return LLMLAB_OK;
-}
+#define WEAK __attribute__((weak)) /* the room's own win */
 
 WEAK void
 llmlab_call_facts_init(llmlab_call_facts_t *facts)
