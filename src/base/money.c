@@ -2,6 +2,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/money.h"
 #include "base/u128.h"
 
 /* 10^38 is the largest power of ten below 2^128: more digits cannot fit. */
@@ -195,6 +196,13 @@ llmlab_status_t
 llmlab_money_parse(llmlab_money_t *out, const char *text, size_t size,
                    int *inexact)
 {
+    return llmlab__money_parse_scaled(out, text, size, 0, inexact);
+}
+
+llmlab_status_t
+llmlab__money_parse_scaled(llmlab_money_t *out, const char *text, size_t size,
+                           int exponent, int *inexact)
+{
     const int64_t femto_digits = 15;
     llmlab__u128_t value = 0;
     decimal_t decimal;
@@ -207,7 +215,7 @@ llmlab_money_parse(llmlab_money_t *out, const char *text, size_t size,
     if (size == 0 || !scan_decimal(&decimal, text, size)) {
         return LLMLAB_EPARSE;
     }
-    count = decimal.point + femto_digits;
+    count = decimal.point + femto_digits + exponent;
     while (decimal.digits < decimal.end &&
            (*decimal.digits == '0' || *decimal.digits == '.')) {
         count -= *decimal.digits == '0';
