@@ -1,0 +1,253 @@
+#include "delivery/segment.h"
+
+#include <string.h>
+
+#include <sodium.h>
+
+#include "base/alloc.h"
+#include "base/crc32c.h"
+
+#define BYTE_ORDER_MARK 0x01020304
+
+struct llmlab__segment_s {
+    llmlab__segment_t *next;
+    size_t capacity; /* of bytes */
+    size_t size;
+    _Alignas(8) unsigned char bytes[];
+};
+
+void
+llmlab__segment_tenant(unsigned char out[32], const char *url,
+                       const char *project, const char *api_key)
+{
+    crypto_generichash_state state;
+
+    crypto_generichash_init(&state, (const unsigned char *)api_key,
+                            strlen(api_key), 32);
+    crypto_generichash_update(&state, (const unsigned char *)url,
+                              strlen(url) + 1);
+    crypto_generichash_update(&state, (const unsigned char *)project,
+                              strlen(project) + 1);
+    crypto_generichash_final(&state, out, 32);
+    sodium_memzero(&state, sizeof(state));
+}
+
+void
+llmlab__segments_init(llmlab__segments_t *segments,
+                      const llmlab__segment_owner_t *owner,
+                      size_t segment_bytes)
+{
+    memset(segments, 0, sizeof(*segments));
+    segments->owner = *owner;
+    segments->segment_bytes = segment_bytes;
+}
+
+void
+llmlab__segments_cleanup(llmlab__segments_t *segments)
+{
+    while (segments->head != NULL) {
+        llmlab__segment_t *next = segments->head->next;
+
+        llmlab__free(segments->head);
+        segments->head = next;
+    }
+    llmlab__free(segments->spare);
+    memset(segments, 0, sizeof(*segments));
+}
+
+static void
+write_header(llmlab__segment_t *segment, const llmlab__segment_owner_t *owner)
+{
+    llmlab__segment_header_t header;
+
+    memset(&header, 0, sizeof(header));
+    memcpy(header.magic, LLMLAB__SEGMENT_MAGIC, sizeof(header.magic));
+    header.version = LLMLAB__SEGMENT_VERSION;
+    header.record_version = LLMLAB__RECORD_VERSION;
+    header.byte_order = BYTE_ORDER_MARK;
+    header.owner = *owner;
+    header.check = llmlab__crc32c(0, &header, sizeof(header));
+    memcpy(segment->bytes, &header, sizeof(header));
+    segment->size = sizeof(header);
+}
+
+static bool
+fits(const llmlab__segment_t *segment, size_t size)
+{
+    return segment != NULL && segment->capacity - segment->size >= size;
+}
+
+bool
+llmlab__segments_have_room(const llmlab__segments_t *segments, uint32_t size,
+                           size_t limit)
+{
+    return fits(segments->tail, sizeof(llmlab__frame_t) + size) ||
+           segments->spare != NULL ||
+           segments->memory + segments->segment_bytes <= limit;
+}
+
+static bool
+add_segment(llmlab__segments_t *segments)
+{
+    llmlab__segment_t *segment = segments->spare;
+
+    segments->spare = NULL;
+    if (segment == NULL) {
+        segment = llmlab__alloc(segments->segment_bytes);
+        if (segment == NULL) {
+            return false;
+        }
+        segment->capacity = segments->segment_bytes - sizeof(*segment);
+        segments->memory += segments->segment_bytes;
+    }
+    segment->next = NULL;
+    write_header(segment, &segments->owner);
+    if (segments->tail == NULL) {
+        segments->head = segment;
+    } else {
+        segments->tail->next = segment;
+    }
+    segments->tail = segment;
+    return true;
+}
+
+static void
+make_times_real(llmlab__record_t *record, int64_t offset_ns)
+{
+    if ((record->flags & LLMLAB__RECORD_REAL_TIME) == 0) {
+        record->start_ns += offset_ns;
+        record->end_ns += offset_ns;
+        record->flags |= LLMLAB__RECORD_REAL_TIME;
+    }
+}
+
+static uint32_t
+frame_check(const llmlab__frame_t *frame, const unsigned char *payload)
+{
+    size_t from = offsetof(llmlab__frame_t, type);
+    uint32_t check = llmlab__crc32c(0, (const unsigned char *)frame + from,
+                                    sizeof(*frame) - from);
+
+    return llmlab__crc32c(check, payload, frame->size);
+}
+
+bool
+llmlab__segments_append(llmlab__segments_t *segments,
+                        const llmlab__record_t *record, uint64_t number,
+                        int64_t offset_ns, llmlab__segment_cursor_t *start,
+                        llmlab__segment_cursor_t *end)
+{
+    llmlab__frame_t frame = {
+        .size = record->size, .type = LLMLAB__FRAME_RECORD, .number = number};
+    llmlab__segment_t *segment;
+    unsigned char *at;
+
+    if (!fits(segments->tail, sizeof(frame) + record->size) &&
+        !add_segment(segments)) {
+        return false;
+    }
+    segment = segments->tail;
+    if (!fits(segment, sizeof(frame) + record->size)) {
+        return false;
+    }
+    start->segment = segment;
+    start->offset = segment->size;
+    at = segment->bytes + segment->size;
+    memcpy(at + sizeof(frame), record, record->size);
+    make_times_real((llmlab__record_t *)(void *)(at + sizeof(frame)),
+                    offset_ns);
+    frame.check = frame_check(&frame, at + sizeof(frame));
+    memcpy(at, &frame, sizeof(frame));
+    segment->size += sizeof(frame) + record->size;
+    end->segment = segment;
+    end->offset = segment->size;
+    return true;
+}
+
+/* The next frame of type RECORD at or after the cursor. */
+static bool
+find_record(llmlab__segment_cursor_t *cursor, llmlab__frame_t *frame)
+{
+    while (cursor->segment != NULL) {
+        const llmlab__segment_t *segment = cursor->segment;
+
+        if (cursor->offset >= segment->size) {
+            if (segment->next == NULL) {
+                return false;
+            }
+            cursor->segment = segment->next;
+            cursor->offset = sizeof(llmlab__segment_header_t);
+            continue;
+        }
+        memcpy(frame, segment->bytes + cursor->offset, sizeof(*frame));
+        if (frame->type == LLMLAB__FRAME_RECORD) {
+            return true;
+        }
+        cursor->offset += sizeof(*frame) + frame->size;
+    }
+    return false;
+}
+
+bool
+llmlab__segments_read(llmlab__segment_cursor_t *cursor,
+                      const llmlab__record_t **out, uint64_t *number,
+                      bool *sound)
+{
+    llmlab__frame_t frame;
+    const unsigned char *payload;
+
+    if (!find_record(cursor, &frame)) {
+        return false;
+    }
+    payload = cursor->segment->bytes + cursor->offset + sizeof(frame);
+    *number = frame.number;
+    *out = (const llmlab__record_t *)(const void *)payload;
+    /* A size that was overwritten may point anywhere: what follows it in the
+     * segment is lost with it. */
+    if (frame.size > cursor->segment->size - cursor->offset - sizeof(frame)) {
+        *sound = false;
+        cursor->offset = cursor->segment->size;
+        return true;
+    }
+    *sound = frame.check == frame_check(&frame, payload) &&
+             llmlab__record_check(payload, frame.size);
+    cursor->offset += sizeof(frame) + frame.size;
+    return true;
+}
+
+static void
+drop_head(llmlab__segments_t *segments)
+{
+    llmlab__segment_t *segment = segments->head;
+
+    segments->head = segment->next;
+    if (segments->head == NULL) {
+        segments->tail = NULL;
+    }
+    if (segments->spare == NULL) {
+        segments->spare = segment;
+    } else {
+        segments->memory -= segments->segment_bytes;
+        llmlab__free(segment);
+    }
+}
+
+void
+llmlab__segments_release(llmlab__segments_t *segments,
+                         const llmlab__segment_cursor_t *before)
+{
+    while (segments->head != before->segment) {
+        drop_head(segments);
+    }
+    if (segments->head != segments->tail &&
+        before->offset == segments->head->size) {
+        drop_head(segments);
+        return;
+    }
+    /* A last segment that is read to its end is written from the start again,
+     * which no cursor of a later record can notice: there is none yet. */
+    if (before->segment != NULL && before->segment == segments->tail &&
+        before->offset == before->segment->size) {
+        before->segment->size = sizeof(llmlab__segment_header_t);
+    }
+}
