@@ -1,0 +1,54 @@
+/* The wire's own values: times, decimals, ids, usage, money. */
+#ifndef LLMLAB_DELIVERY_WIRE_WRITE_H
+#define LLMLAB_DELIVERY_WIRE_WRITE_H
+
+#include <stdint.h>
+
+#include <llmlab/pricing.h>
+#include <llmlab/usage.h>
+
+#include "base/json_write.h"
+#include "delivery/span_view.h"
+
+/* A JSON writer that remembers the second it wrote last: calls of one batch
+ * share most of their time's text. */
+typedef struct llmlab__wire_s {
+    llmlab__json_out_t json;
+    int64_t second;       /* Unix time of the text below */
+    char second_text[24]; /* "2026-08-21T07:09:40." */
+} llmlab__wire_t;
+
+void llmlab__wire_init(llmlab__wire_t *wire, llmlab__buf_t *buf);
+
+void llmlab__wire_time(llmlab__wire_t *wire, int64_t unix_ns);
+/* value / 10^6 as an exact decimal: nanoseconds as milliseconds, microseconds
+ * as seconds. Negative is 0. */
+void llmlab__wire_millionths(llmlab__wire_t *wire, int64_t value);
+void llmlab__wire_id64(llmlab__wire_t *wire, uint64_t id);
+void llmlab__wire_trace_id(llmlab__wire_t *wire, const uint64_t id[2]);
+void llmlab__wire_hex(llmlab__wire_t *wire, const void *bytes, size_t size);
+void llmlab__wire_money(llmlab__wire_t *wire, llmlab_money_t amount);
+void llmlab__wire_usage(llmlab__wire_t *wire, const llmlab_usage_t *usage);
+
+/* A member whose value is an item's text; nothing when the item is absent. */
+#define llmlab__wire_item(wire, literal, view, type)                        \
+    do {                                                                    \
+        if (llmlab__view_has((view), (type))) {                             \
+            llmlab__json_key(&(wire)->json, literal);                       \
+            llmlab__json_put_string(&(wire)->json, (view)->item[type].data, \
+                                    (view)->item[type].size);               \
+        }                                                                   \
+    } while (0)
+
+/* "tags":[...], when the view has any. */
+void llmlab__wire_tags(llmlab__wire_t *wire, const llmlab__span_view_t *view);
+/* "cost_detail":{...} of a call. */
+void llmlab__wire_cost_detail(llmlab__wire_t *wire,
+                              const llmlab__span_view_t *view);
+
+/* One step, as an element of the array that is open. input and output are the
+ * pieces that came before the record, or empty. */
+void llmlab__wire_step(llmlab__wire_t *wire, const llmlab__span_view_t *view,
+                       const llmlab__buf_t *input, const llmlab__buf_t *output);
+
+#endif
