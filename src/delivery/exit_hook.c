@@ -1,0 +1,89 @@
+#include "delivery/exit_hook.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "delivery/fork_lock.h"
+#include "delivery/worker_state.h"
+
+#define EXIT_WAIT_NS (INT64_C(200) * 1000000)
+
+static llmlab__fork_lock_t list_lock;
+static llmlab__exit_node_t *list;
+static uint64_t list_generation; /* in which the list was begun */
+static atomic_bool has_begun;
+
+/* In a child the list is the parent's: forgotten, not walked. */
+static void
+enter_list(void)
+{
+    uint64_t generation = llmlab__fork_generation();
+
+    llmlab__fork_lock(&list_lock);
+    if (list_generation != generation) {
+        list = NULL;
+        list_generation = generation;
+    }
+}
+
+void
+llmlab__exit_add(llmlab__exit_node_t *node, llmlab__worker_t *worker)
+{
+    enter_list();
+    node->worker = worker;
+    node->next = list;
+    node->link = &list;
+    if (list != NULL) {
+        list->link = &node->next;
+    }
+    list = node;
+    llmlab__fork_unlock(&list_lock);
+}
+
+void
+llmlab__exit_remove(llmlab__exit_node_t *node)
+{
+    enter_list();
+    if (node->link != NULL) {
+        *node->link = node->next;
+        if (node->next != NULL) {
+            node->next->link = node->link;
+        }
+        node->link = NULL;
+    }
+    llmlab__fork_unlock(&list_lock);
+}
+
+static void
+stop_all(void)
+{
+    int64_t deadline = llmlab__clock_mono_ns() + EXIT_WAIT_NS;
+
+    atomic_store(&has_begun, true);
+    enter_list();
+    for (llmlab__exit_node_t *node = list; node != NULL; node = node->next) {
+        atomic_store(&node->worker->stop, 1);
+        llmlab__worker_wake(node->worker);
+    }
+    for (llmlab__exit_node_t *node = list; node != NULL; node = node->next) {
+        llmlab__worker_await_end(node->worker, deadline);
+    }
+    llmlab__fork_unlock(&list_lock);
+}
+
+void
+llmlab__exit_register(bool after_curl)
+{
+    static atomic_flag done[2] = {ATOMIC_FLAG_INIT, ATOMIC_FLAG_INIT};
+
+    if (!atomic_flag_test_and_set(&done[after_curl])) {
+        atexit(stop_all);
+    }
+}
+
+bool
+llmlab__exit_begun(void)
+{
+    return atomic_load(&has_begun);
+}

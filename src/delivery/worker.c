@@ -1,0 +1,350 @@
+#include "delivery/worker.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/os.h"
+#include "base/status.h"
+#include "delivery/worker_state.h"
+
+#define NS_PER_MS        INT64_C(1000000)
+#define TICK_NS          (100 * NS_PER_MS)
+#define IDLE_TICK_NS     (250 * NS_PER_MS)
+#define BUSY_FOR_NS      (1000 * NS_PER_MS) /* ticks fast after a record */
+#define TICKS_FOR_NS     (3000 * NS_PER_MS) /* then slower, then parks */
+#define RECYCLE_NS       (1000 * NS_PER_MS)
+#define SEGMENT_BYTES    ((size_t)256 << 10)
+#define SEGMENT_MIN      ((size_t)32 << 10)
+#define SEGMENT_OVERHEAD ((size_t)512)
+#define DRAIN_BYTES      ((size_t)1 << 20)
+
+static void
+make_owner(llmlab__worker_t *worker, llmlab__segment_owner_t *owner)
+{
+    const llmlab__delivery_options_t *options = &worker->config.options;
+
+    memset(owner, 0, sizeof(*owner));
+    memcpy(owner->instance, worker->instance, sizeof(worker->instance));
+    llmlab__segment_tenant(owner->tenant, options->url, options->project,
+                           options->api_key);
+}
+
+static void
+init_segments(llmlab__worker_t *worker)
+{
+    size_t bytes = worker->config.options.memory_limit / 8;
+    size_t least = llmlab__ring_max_record(worker->rings) + SEGMENT_OVERHEAD;
+    llmlab__segment_owner_t owner;
+
+    bytes = bytes > SEGMENT_BYTES ? SEGMENT_BYTES : bytes;
+    bytes = bytes < SEGMENT_MIN ? SEGMENT_MIN : bytes;
+    bytes = bytes < least ? least : bytes;
+    make_owner(worker, &owner);
+    llmlab__segments_init(&worker->segments, &owner, bytes);
+}
+
+static void
+init_sync(llmlab__worker_t *worker)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&worker->lock, NULL);
+    pthread_cond_init(&worker->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+llmlab_status_t
+llmlab__worker_new(llmlab__worker_t **out,
+                   const llmlab__worker_config_t *config)
+{
+    const llmlab__delivery_options_t *options = &config->options;
+    llmlab__batch_limits_t limits = {options->max_calls, options->max_bytes,
+                                     options->max_age_ns};
+    llmlab__worker_t *worker = llmlab__calloc(1, sizeof(*worker));
+    llmlab_status_t status;
+
+    if (worker == NULL) {
+        return llmlab__fail(LLMLAB_ENOMEM, "out of memory");
+    }
+    status = llmlab__ring_set_new(&worker->rings, &config->rings);
+    if (status != LLMLAB_OK) {
+        llmlab__free(worker);
+        return status;
+    }
+    worker->config = *config;
+    llmlab__uuid7(worker->instance);
+    llmlab__rng_seed(&worker->rng);
+    llmlab__batches_init(&worker->batches, &limits);
+    init_segments(worker);
+    init_sync(worker);
+    worker->backoff.base_ms = options->retry_base_ms;
+    worker->backoff.max_ms = options->retry_max_ms;
+    worker->next_number = 1;
+    worker->in_flight_until = 1;
+    worker->offset_ns = llmlab__clock_offset_ns();
+    *out = worker;
+    return LLMLAB_OK;
+}
+
+void
+llmlab__worker_destroy(llmlab__worker_t *worker)
+{
+    if (worker == NULL) {
+        return;
+    }
+    llmlab__exit_remove(&worker->exit_node);
+    if (!worker->has_started && worker->config.transport.destroy != NULL) {
+        worker->config.transport.destroy(worker->config.transport.self);
+    }
+    llmlab__batches_cleanup(&worker->batches);
+    llmlab__segments_cleanup(&worker->segments);
+    llmlab__ring_set_destroy(worker->rings);
+    pthread_cond_destroy(&worker->changed);
+    pthread_mutex_destroy(&worker->lock);
+    llmlab__free(worker);
+}
+
+llmlab__ring_set_t *
+llmlab__worker_rings(const llmlab__worker_t *worker)
+{
+    return worker->rings;
+}
+
+void
+llmlab__worker_hurry(llmlab__worker_t *worker)
+{
+    atomic_store_explicit(&worker->hurry, true, memory_order_relaxed);
+}
+
+/* What the segments may hold: the exporter's buffers count, too. */
+static size_t
+segment_limit(const llmlab__worker_t *worker)
+{
+    size_t limit = worker->config.options.memory_limit;
+    size_t least = 2 * worker->segments.segment_bytes;
+    size_t used = worker->exporter.self == NULL
+                      ? 0
+                      : worker->exporter.memory(worker->exporter.self);
+
+    return used + least > limit ? least : limit - used;
+}
+
+static bool
+take_record(void *payload, const void *bytes, uint32_t size)
+{
+    llmlab__worker_t *worker = payload;
+    const llmlab__record_t *record = bytes;
+    llmlab__segment_cursor_t start;
+    llmlab__segment_cursor_t end;
+    uint64_t number;
+
+    if (record == NULL) {
+        worker->corrupt += size;
+        return true;
+    }
+    if (!llmlab__record_check(bytes, size)) {
+        worker->corrupt++;
+        return true;
+    }
+    number = record->type == LLMLAB__RECORD_CHUNK ? 0 : worker->next_number;
+    if (!llmlab__batches_reserve(&worker->batches) ||
+        !llmlab__segments_have_room(&worker->segments, size,
+                                    segment_limit(worker)) ||
+        !llmlab__segments_append(&worker->segments, record, number,
+                                 worker->offset_ns, &start, &end)) {
+        worker->is_full = true;
+        return false;
+    }
+    llmlab__batches_add(&worker->batches, record, number, &start, &end,
+                        worker->last_active_ns);
+    if (number != 0) {
+        worker->next_number++;
+        worker->taken++;
+    }
+    return true;
+}
+
+void
+llmlab__worker_drain(llmlab__worker_t *worker, int64_t now_ns)
+{
+    llmlab__ledger_t *ledger = &worker->ledger;
+    int64_t before_ns = worker->last_active_ns;
+    size_t visited;
+
+    worker->taken = 0;
+    worker->corrupt = 0;
+    worker->is_full = false;
+    worker->last_active_ns = now_ns;
+    visited =
+        llmlab__ring_set_peek(worker->rings, take_record, worker, DRAIN_BYTES);
+    /* Out of the rings first: see ledger.h. */
+    llmlab__ring_set_release(worker->rings);
+    if (visited == 0) {
+        worker->last_active_ns = before_ns;
+    }
+    if (worker->taken > 0) {
+        atomic_fetch_add(&ledger->queued, worker->taken);
+    }
+    if (worker->corrupt > 0) {
+        atomic_fetch_add(&ledger->dropped[LLMLAB_DROP_CORRUPT],
+                         worker->corrupt);
+    }
+    atomic_store(&ledger->memory_bytes,
+                 worker->segments.memory +
+                     (worker->exporter.self == NULL
+                          ? 0
+                          : worker->exporter.memory(worker->exporter.self)));
+}
+
+/* The wall clock may have been set; ended threads leave rings. */
+static void
+look_around(llmlab__worker_t *worker, int64_t now_ns)
+{
+    if (now_ns - worker->last_recycle_ns < RECYCLE_NS) {
+        return;
+    }
+    worker->last_recycle_ns = now_ns;
+    worker->offset_ns = llmlab__clock_offset_ns();
+    atomic_store_explicit(&worker->config.tracer->clock_offset_ns,
+                          worker->offset_ns, memory_order_relaxed);
+    llmlab__ring_set_note_clock(worker->rings, worker->offset_ns);
+    llmlab__ring_set_recycle(worker->rings, now_ns);
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void
+wait_for_work(llmlab__worker_t *worker)
+{
+    int64_t now = llmlab__clock_mono_ns();
+    int64_t quiet = now - worker->last_active_ns;
+    int64_t until = llmlab__batches_deadline(&worker->batches);
+
+    if (llmlab__batches_head(&worker->batches) != NULL) {
+        until = earlier(until, worker->next_attempt_ns);
+    }
+    if (worker->is_full) {
+        /* Producers at full rings would wake a tick at every record. */
+        llmlab__worker_sleep(worker, earlier(until, now + TICK_NS));
+        return;
+    }
+    if (quiet < TICKS_FOR_NS) {
+        until = earlier(until,
+                        now + (quiet < BUSY_FOR_NS ? TICK_NS : IDLE_TICK_NS));
+        if (until > now) {
+            llmlab__ring_set_tick(worker->rings, until - now);
+        }
+        return;
+    }
+    if (until > now) {
+        llmlab__ring_set_park(worker->rings,
+                              until == INT64_MAX ? -1 : until - now);
+    }
+}
+
+static void
+run(llmlab__worker_t *worker)
+{
+    while (atomic_load(&worker->stop) == 0) {
+        int64_t now = llmlab__clock_mono_ns();
+
+        look_around(worker, now);
+        llmlab__worker_begin_flush(worker);
+        llmlab__worker_drain(worker, now);
+        if (atomic_exchange_explicit(&worker->hurry, false,
+                                     memory_order_relaxed)) {
+            llmlab__batches_seal(&worker->batches);
+        }
+        llmlab__batches_age(&worker->batches, now);
+        if (llmlab__batches_head(&worker->batches) != NULL &&
+            now >= worker->next_attempt_ns) {
+            llmlab__worker_send(worker);
+            llmlab__worker_end_flush(worker);
+            continue;
+        }
+        llmlab__worker_end_flush(worker);
+        wait_for_work(worker);
+    }
+}
+
+static void *
+worker_main(void *payload)
+{
+    llmlab__worker_t *worker = payload;
+    void (*release)(void *) = worker->config.release;
+    void *owner = worker->config.owner;
+    bool is_abandoned;
+
+    llmlab__os_thread_setup("llmlab");
+    run(worker);
+    llmlab__worker_close_exporter(worker);
+
+    pthread_mutex_lock(&worker->lock);
+    worker->has_ended = true;
+    is_abandoned = worker->is_abandoned;
+    pthread_cond_broadcast(&worker->changed);
+    pthread_mutex_unlock(&worker->lock);
+    if (is_abandoned) {
+        llmlab__worker_destroy(worker);
+        release(owner);
+    }
+    return NULL;
+}
+
+bool
+llmlab__worker_start(llmlab__worker_t *worker)
+{
+    sigset_t all;
+    sigset_t before;
+
+    if (worker->has_started) {
+        return true;
+    }
+    if (llmlab__exit_begun()) {
+        return false;
+    }
+    llmlab__exit_register(false);
+    /* The thread is born with everything blocked, then opens what it must. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    worker->has_started =
+        pthread_create(&worker->thread, NULL, worker_main, worker) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (worker->has_started) {
+        llmlab__exit_add(&worker->exit_node, worker);
+    }
+    return worker->has_started;
+}
+
+bool
+llmlab__worker_stop(llmlab__worker_t *worker, int64_t deadline_ns)
+{
+    if (!worker->has_started) {
+        return true;
+    }
+    atomic_store(&worker->stop, 1);
+    llmlab__worker_wake(worker);
+    if (llmlab__worker_await_end(worker, deadline_ns)) {
+        pthread_join(worker->thread, NULL);
+        return true;
+    }
+    pthread_mutex_lock(&worker->lock);
+    if (worker->has_ended) {
+        pthread_mutex_unlock(&worker->lock);
+        pthread_join(worker->thread, NULL);
+        return true;
+    }
+    worker->is_abandoned = true;
+    atomic_store(&worker->is_muted, true);
+    pthread_detach(worker->thread);
+    pthread_mutex_unlock(&worker->lock);
+    return false;
+}

@@ -1,0 +1,139 @@
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <cmocka.h>
+
+#include "base/api_key.h"
+#include "support/peer.h"
+
+int
+peer_start(peer_t *peer)
+{
+    static const char script[] =
+        LLMLAB_SOURCE_DIR "/tests/support/fault_peer.py";
+    int in[2];
+    int out[2];
+    char line[32] = "";
+    ssize_t size;
+
+    memset(peer, 0, sizeof(*peer));
+    if (system("python3 -c pass >/dev/null 2>&1") != 0) {
+        return 0;
+    }
+    assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+    peer->pid = fork();
+    assert_true(peer->pid >= 0);
+    if (peer->pid == 0) {
+        dup2(in[0], STDIN_FILENO);
+        dup2(out[1], STDOUT_FILENO);
+        execlp("python3", "python3", script, (char *)NULL);
+        _exit(127);
+    }
+    close(in[0]);
+    close(out[1]);
+    peer->input = in[1];
+    size = read(out[0], line, sizeof(line) - 1);
+    close(out[0]);
+    assert_true(size > 0);
+    peer->port = atoi(line);
+    assert_true(peer->port > 0);
+    snprintf(peer->url, sizeof(peer->url), "http://127.0.0.1:%d", peer->port);
+    return 1;
+}
+
+void
+peer_stop(peer_t *peer)
+{
+    if (peer->pid > 0) {
+        close(peer->input);
+        kill(peer->pid, SIGTERM);
+        waitpid(peer->pid, NULL, 0);
+        peer->pid = 0;
+    }
+}
+
+/* By hand and not by libcurl, whose state is under test. */
+static char *
+request(const peer_t *peer, const char *method, const char *path,
+        const char *body)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)peer->port)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    char *text = calloc(1, 65536);
+    size_t size = 0;
+    ssize_t got;
+    char *start;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_non_null(text);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)),
+                     0);
+    dprintf(fd, "%s %s HTTP/1.1\r\nContent-Length: %zu\r\n\r\n%s", method, path,
+            strlen(body), body);
+    shutdown(fd, SHUT_WR);
+    while ((got = read(fd, text + size, 65535 - size)) > 0) {
+        size += (size_t)got;
+    }
+    close(fd);
+    start = strstr(text, "\r\n\r\n");
+    assert_non_null(start);
+    memmove(text, start + 4, strlen(start + 4) + 1);
+    return text;
+}
+
+void
+peer_script(const peer_t *peer, const char *json)
+{
+    free(request(peer, "POST", "/script", json));
+}
+
+cJSON *
+peer_report(const peer_t *peer)
+{
+    char *text = request(peer, "GET", "/report", "");
+    cJSON *json = cJSON_Parse(text);
+    const cJSON *faults = cJSON_GetObjectItem(json, "faults");
+
+    assert_non_null(json);
+    if (cJSON_GetArraySize(faults) > 0) {
+        fail_msg("the peer saw: %s", text);
+    }
+    free(text);
+    return json;
+}
+
+double
+peer_number(const peer_t *peer, const char *name)
+{
+    cJSON *json = peer_report(peer);
+    double number = cJSON_GetNumberValue(cJSON_GetObjectItem(json, name));
+
+    cJSON_Delete(json);
+    return number;
+}
+
+const char *
+peer_key(void)
+{
+    static char key[LLMLAB__API_KEY_SIZE + 1];
+
+    if (key[0] == '\0') {
+        llmlab__api_key_make(key);
+    }
+    return key;
+}
