@@ -110,11 +110,11 @@ typedef struct llmlab__trace_query_s {
     int64_t start_ns; /* inclusive */
     int64_t end_ns;   /* exclusive */
     llmlab__trace_order_t order;
-    int status;               /* llmlab_outcome_t; 0: any */
-    const char *agent;        /* NULL: any */
-    const char *model;        /* NULL: any */
-    const char *user;         /* NULL: any */
-    const char *session;      /* NULL: any */
+    int status;          /* llmlab_outcome_t; 0: any */
+    const char *agent;   /* NULL: any */
+    const char *model;   /* NULL: any */
+    const char *user;    /* NULL: any */
+    const char *session; /* NULL: any */
     bool has_cursor;
     llmlab__trace_cursor_t cursor;
     size_t limit;

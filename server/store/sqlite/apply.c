@@ -64,8 +64,7 @@ static llmlab_status_t
 reject(apply_t *apply, const llmlab__row_t *row, uint64_t number,
        const char *field, const char *type)
 {
-    llmlab__rejection_t *rejection =
-        llmlab__batch_add_rejection(apply->batch);
+    llmlab__rejection_t *rejection = llmlab__batch_add_rejection(apply->batch);
 
     if (rejection == NULL) {
         return llmlab__fail(LLMLAB_ENOMEM, "no memory for a rejection");
@@ -271,19 +270,19 @@ tree_add(apply_t *apply, llmlab__trace_t *trace, const llmlab__row_t *row,
     llmlab__node_t node = {.span_id = row->span_id,
                            .parent_id = row->parent_id,
                            .start_ns = row->start_ns,
-                           .call = row->sums.of[LLMLAB__SUM_CALLS] != 0};
+                           .carries = row->usage.data != NULL || row->has_cost};
     llmlab__node_t *at;
     llmlab_status_t status = LLMLAB_OK;
 
     node.below = llmlab__trace_is_above(trace, row->span_id);
-    node.counted = node.call && !node.below;
+    node.counted = row->sums.of[LLMLAB__SUM_CALLS] != 0 && !node.below;
     *counted = node.counted;
     at = llmlab__trace_add_node(&apply->sqlite->traces, trace, &node);
     if (at == NULL) {
         return llmlab__fail(LLMLAB_ENOMEM, "no memory for a trace");
     }
     /* Tell those above, until one knows; a cycle ends there too. */
-    while (status == LLMLAB_OK && (at->call || at->below) &&
+    while (status == LLMLAB_OK && (at->carries || at->below) &&
            at->parent_id != 0 &&
            !llmlab__trace_is_above(trace, at->parent_id)) {
         if (!llmlab__trace_set_above(trace, at->parent_id)) {
@@ -345,17 +344,15 @@ tags_merge(llmlab__buf_t *tags, llmlab__text_t more)
     llmlab__json_t json;
     llmlab__json_text_t tag;
 
-    if (more.size <= 2 ||
-        (tags->size + 1 == more.size &&
-         memcmp(tags->data, more.data, tags->size) == 0)) {
+    if (more.size <= 2 || (tags->size + 1 == more.size &&
+                           memcmp(tags->data, more.data, tags->size) == 0)) {
         return;
     }
     llmlab__json_init(&json, more.data, more.size);
     if (!llmlab__json_enter_array(&json)) {
         return;
     }
-    while (llmlab__json_next_element(&json) &&
-           llmlab__json_raw(&json, &tag)) {
+    while (llmlab__json_next_element(&json) && llmlab__json_raw(&json, &tag)) {
         if (tags->size + tag.size > TRACE_TEXT_MAX) {
             return;
         }
@@ -417,9 +414,9 @@ trace_merge(apply_t *apply, llmlab__trace_t *trace, const llmlab__row_t *row,
     tags_merge(&trace->tags, row->tags);
     to->steps++;
     to->errors += row->outcome == LLMLAB_ERROR;
-    to->status = to->errors > 0                             ? LLMLAB_ERROR
+    to->status = to->errors > 0                           ? LLMLAB_ERROR
                  : trace->root_status == LLMLAB_CANCELLED ? LLMLAB_CANCELLED
-                                                            : LLMLAB_SUCCESS;
+                                                          : LLMLAB_SUCCESS;
     return trace_sum(to, sums, 1);
 }
 
@@ -607,8 +604,8 @@ instance_create(apply_t *apply)
                       batch->release.data == NULL ? empty : batch->release);
     sqlite3_bind_int64(sql, 8, batch->now_ns);
     totals_bind(sql, 9, &batch->totals);
-    status = llmlab__connection_run(apply->connection, sql,
-                                    "store an instance");
+    status =
+        llmlab__connection_run(apply->connection, sql, "store an instance");
     apply->instance = sqlite3_last_insert_rowid(apply->connection->db);
     return status;
 }
@@ -653,7 +650,8 @@ instance_apply(apply_t *apply)
         return llmlab__fail(LLMLAB_EREJECTED,
                             "the instance belongs to another project");
     }
-    sql = llmlab__connection_sql(apply->connection, LLMLAB__SQL_INSTANCE_UPDATE);
+    sql =
+        llmlab__connection_sql(apply->connection, LLMLAB__SQL_INSTANCE_UPDATE);
     if (sql == NULL) {
         return LLMLAB_EIO;
     }
@@ -687,8 +685,7 @@ batch_apply(apply_t *apply)
             status = row_apply(apply, &batch->rows[i]);
         }
     }
-    for (size_t i = 0; i < batch->unsampled_count && status == LLMLAB_OK;
-         i++) {
+    for (size_t i = 0; i < batch->unsampled_count && status == LLMLAB_OK; i++) {
         if (batch->unsampled[i].verdict != LLMLAB__ROW_REJECTED) {
             status = unsampled_apply(apply, &batch->unsampled[i]);
         }

@@ -8,8 +8,8 @@
 #define SUM_COLUMNS                  LLMLAB__SUM_MAP(SUM_COLUMN_)
 #define SUM_PARAMETERS               LLMLAB__SUM_MAP(SUM_PARAMETER_)
 
-#define ROLLUP_KEY                                         \
-    "project,level,start,provider,model,agent,status,"     \
+#define ROLLUP_KEY                                     \
+    "project,level,start,provider,model,agent,status," \
     "environment,api_key"
 #define ROLLUP_KEY_IS                                      \
     "project=? AND level=? AND start=? AND provider=? AND" \
@@ -36,7 +36,7 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
     /* The inner limit bounds the rows looked at. */
     [LLMLAB__SQL_TRACE_NODES] =
         "SELECT span_id,parent_id,start_ns,usage IS NOT NULL OR "
-        "cost_nano IS NOT NULL OR kind IN (2,5,6),counted FROM "
+        "cost_nano IS NOT NULL,counted FROM "
         "(SELECT * FROM span WHERE project=?1 AND start_ns BETWEEN ?2 AND ?3 "
         "LIMIT ?6) WHERE trace_high=?4 AND trace_low=?5",
     [LLMLAB__SQL_TRACE_GET] =
@@ -61,11 +61,10 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
         "agent=excluded.agent,user=excluded.user,"
         "environment=excluded.environment,session=excluded.session,"
         "models=excluded.models,tags=excluded.tags",
-    [LLMLAB__SQL_ROLLUP_GET] = "SELECT 1" SUM_COLUMNS
-                               " FROM rollup WHERE " ROLLUP_KEY_IS,
-    [LLMLAB__SQL_ROLLUP_PUT] =
-        "REPLACE INTO rollup(" ROLLUP_KEY SUM_COLUMNS
-        ") VALUES(?,?,?,?,?,?,?,?,?" SUM_PARAMETERS ")",
+    [LLMLAB__SQL_ROLLUP_GET] =
+        "SELECT 1" SUM_COLUMNS " FROM rollup WHERE " ROLLUP_KEY_IS,
+    [LLMLAB__SQL_ROLLUP_PUT] = "REPLACE INTO rollup(" ROLLUP_KEY SUM_COLUMNS
+                               ") VALUES(?,?,?,?,?,?,?,?,?" SUM_PARAMETERS ")",
     [LLMLAB__SQL_ROLLUP_SCAN] =
         "SELECT start,provider,model,agent,status,environment,"
         "api_key" SUM_COLUMNS " FROM rollup WHERE project=? AND level=? AND "
@@ -205,9 +204,9 @@ llmlab__connection_run(llmlab__connection_t *connection,
                        sqlite3_stmt *statement, const char *what)
 {
     int code = sqlite3_step(statement);
-    llmlab_status_t status =
-        code == SQLITE_DONE ? LLMLAB_OK
-                            : llmlab__connection_fail(connection, what);
+    llmlab_status_t status = code == SQLITE_DONE
+                                 ? LLMLAB_OK
+                                 : llmlab__connection_fail(connection, what);
 
     sqlite3_reset(statement);
     return status;

@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
-#include "store/sqlite/hash.h"
+#include "store/hash.h"
 #include "store/sqlite/sqlite_store.h"
 
 uint64_t llmlab__hash_seed;
@@ -195,7 +195,7 @@ id_resolve(llmlab__connection_t *connection, llmlab__label_cache_t *cache,
 {
     static const llmlab__text_t other = {LLMLAB__LABEL_OTHER,
                                          sizeof(LLMLAB__LABEL_OTHER) - 1};
-    llmlab__label_quota_t *quota;
+    llmlab__label_quota_t *quota = NULL;
     llmlab_status_t status = id_load(connection, project, kind, text, out);
 
     if (status != LLMLAB_OK || *out != 0) {

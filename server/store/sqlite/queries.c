@@ -81,12 +81,12 @@ llmlab__sqlite_label_text(llmlab__reader_t *reader, int64_t id)
     return text; /* the next use resets the statement */
 }
 
-#define TRACE_COLUMNS                                                     \
-    "t.trace_high,t.trace_low,t.start_ns,t.last_ns,t.end_ns,t.root_id,"   \
-    "t.status,t.steps,t.calls,t.errors,t.unpriced,t.cost_nano,"           \
-    "t.cost_rest,t.input_tokens,t.output_tokens,t.name,"                  \
-    "(SELECT text FROM label WHERE id=t.agent),"                          \
-    "(SELECT text FROM label WHERE id=t.user),"                           \
+#define TRACE_COLUMNS                                                   \
+    "t.trace_high,t.trace_low,t.start_ns,t.last_ns,t.end_ns,t.root_id," \
+    "t.status,t.steps,t.calls,t.errors,t.unpriced,t.cost_nano,"         \
+    "t.cost_rest,t.input_tokens,t.output_tokens,t.name,"                \
+    "(SELECT text FROM label WHERE id=t.agent),"                        \
+    "(SELECT text FROM label WHERE id=t.user),"                         \
     "(SELECT text FROM label WHERE id=t.environment),t.session,t.tags "
 
 static void
@@ -162,8 +162,7 @@ llmlab__sqlite_traces(llmlab__reader_t *reader,
         "t.trace_low)<(?9,?10,?11,?12)) ORDER BY t.cost_nano DESC,"
         "t.cost_rest DESC,t.trace_high DESC,t.trace_low DESC LIMIT ?13";
     llmlab__connection_t *connection = &reader->connection;
-    const char *order =
-        query->order == LLMLAB__NEWEST_FIRST ? newest : dearest;
+    const char *order = query->order == LLMLAB__NEWEST_FIRST ? newest : dearest;
     char text[sizeof(head) + sizeof(dearest) + sizeof(newest)];
     char model[32];
     sqlite3_stmt *sql = NULL;
@@ -186,10 +185,10 @@ llmlab__sqlite_traces(llmlab__reader_t *reader,
         sqlite3_bind_int64(sql, 5, id == 0 ? -1 : id);
     }
     if (query->model != NULL) {
-        (void)snprintf(model, sizeof(model), ",%lld,",
-                       (long long)llmlab__sqlite_label_find(
-                           reader, query->project, LLMLAB__LABEL_MODEL,
-                           query->model));
+        (void)snprintf(
+            model, sizeof(model), ",%lld,",
+            (long long)llmlab__sqlite_label_find(
+                reader, query->project, LLMLAB__LABEL_MODEL, query->model));
         sqlite3_bind_text(sql, 6, model, -1, SQLITE_STATIC);
     }
     if (query->user != NULL) {

@@ -8,8 +8,8 @@ intervals_push(llmlab__intervals_t *intervals, uint64_t first, uint64_t last)
     if (intervals->count == intervals->capacity) {
         size_t capacity =
             intervals->capacity == 0 ? 16 : intervals->capacity * 2;
-        void *grown = llmlab__realloc(intervals->of,
-                                      capacity * sizeof(*intervals->of));
+        void *grown =
+            llmlab__realloc(intervals->of, capacity * sizeof(*intervals->of));
 
         if (grown == NULL) {
             return false;
@@ -104,18 +104,19 @@ llmlab__received_add(llmlab__connection_t *connection, int64_t instance,
             last = known->of[i].last;
         }
         if (i > 0) { /* the first one's row is overwritten or deleted below */
-            sql = llmlab__connection_sql(connection,
-                                         LLMLAB__SQL_RECEIVED_DELETE);
+            sql =
+                llmlab__connection_sql(connection, LLMLAB__SQL_RECEIVED_DELETE);
             if (sql == NULL) {
                 return LLMLAB_EIO;
             }
             sqlite3_bind_int64(sql, 1, instance);
             sqlite3_bind_int64(sql, 2, (int64_t)known->of[i].first);
-            status = llmlab__connection_run(connection, sql,
-                                            "merge record numbers");
+            status =
+                llmlab__connection_run(connection, sql, "merge record numbers");
         }
     }
-    if (status == LLMLAB_OK && known->count > 0 && known->of[0].first != first) {
+    if (status == LLMLAB_OK && known->count > 0 &&
+        known->of[0].first != first) {
         sql = llmlab__connection_sql(connection, LLMLAB__SQL_RECEIVED_DELETE);
         if (sql == NULL) {
             return LLMLAB_EIO;

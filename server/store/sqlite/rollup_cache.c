@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
-#include "store/sqlite/hash.h"
+#include "store/hash.h"
 #include "store/sqlite/sqlite_store.h"
 
 /* Rows in memory: about 500 bytes each. Above it all are forgotten. */
@@ -65,8 +65,7 @@ entry_touch(llmlab__rollup_cache_t *cache, llmlab__rollup_entry_t *entry)
     if (cache->touched_count == cache->touched_capacity) {
         size_t capacity =
             cache->touched_capacity == 0 ? 256 : cache->touched_capacity * 2;
-        void *grown =
-            llmlab__realloc(cache->touched, capacity * sizeof(entry));
+        void *grown = llmlab__realloc(cache->touched, capacity * sizeof(entry));
 
         if (grown == NULL) {
             return llmlab__fail(LLMLAB_ENOMEM, "no memory for roll-ups");
@@ -97,7 +96,8 @@ entry_get(llmlab__rollup_cache_t *cache, const llmlab__rollup_key_t *key,
     hash = llmlab__hash_bytes(llmlab__hash_seed, key, sizeof(*key)) | 1;
     at = hash & (cache->capacity - 1);
     while ((entry = cache->slots[at]) != NULL) {
-        if (entry->hash == hash && memcmp(&entry->key, key, sizeof(*key)) == 0) {
+        if (entry->hash == hash &&
+            memcmp(&entry->key, key, sizeof(*key)) == 0) {
             *out = entry;
             return LLMLAB_OK;
         }
@@ -124,13 +124,12 @@ delta_add(llmlab__sums_t *delta, const llmlab__sums_t *sums, int sign)
     for (int i = 0; i < LLMLAB__SUMS; i++) {
         int64_t *sum = &delta->of[i];
 
-        overflow |= sign > 0
-                        ? __builtin_add_overflow(*sum, sums->of[i], sum)
-                        : __builtin_sub_overflow(*sum, sums->of[i], sum);
+        overflow |= sign > 0 ? __builtin_add_overflow(*sum, sums->of[i], sum)
+                             : __builtin_sub_overflow(*sum, sums->of[i], sum);
     }
-    return overflow ? llmlab__fail(LLMLAB_EOVERFLOW,
-                                   "a sum would exceed 64 bits")
-                    : LLMLAB_OK;
+    return overflow
+               ? llmlab__fail(LLMLAB_EOVERFLOW, "a sum would exceed 64 bits")
+               : LLMLAB_OK;
 }
 
 llmlab_status_t

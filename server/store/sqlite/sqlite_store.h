@@ -115,8 +115,7 @@ typedef struct llmlab__intervals_s {
 /* Those that overlap or touch first..last. */
 llmlab_status_t llmlab__received_load(llmlab__connection_t *connection,
                                       int64_t instance, uint64_t first,
-                                      uint64_t last,
-                                      llmlab__intervals_t *out);
+                                      uint64_t last, llmlab__intervals_t *out);
 bool llmlab__received_has(const llmlab__intervals_t *known, uint64_t number);
 /* Put first..last in, merged with the known ones it touches. */
 llmlab_status_t llmlab__received_add(llmlab__connection_t *connection,

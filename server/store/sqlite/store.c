@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/os.h"
 #include "base/status.h"
-#include "store/sqlite/hash.h"
+#include "store/hash.h"
 #include "store/sqlite/migrate.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -73,9 +73,9 @@ sqlite_acquire(llmlab__store_t *store)
         return reader;
     }
     reader = llmlab__calloc(1, sizeof(*reader));
-    if (reader != NULL && llmlab__connection_open(&reader->connection,
-                                                  sqlite->path,
-                                                  false) != LLMLAB_OK) {
+    if (reader != NULL &&
+        llmlab__connection_open(&reader->connection, sqlite->path, false) !=
+            LLMLAB_OK) {
         llmlab__free(reader);
         reader = NULL;
     }

@@ -4,7 +4,7 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
-#include "store/sqlite/hash.h"
+#include "store/hash.h"
 #include "store/sqlite/sqlite_store.h"
 
 /* Slots of spans in memory, about 40 bytes each, and traces. */
@@ -125,9 +125,9 @@ llmlab__trace_cache_trim(llmlab__trace_cache_t *cache)
            (cache->nodes > NODES_MAX || cache->count > TRACES_MAX)) {
         llmlab__trace_t *trace = cache->oldest;
 
-        slot_remove(cache, slot_of(cache, trace->hash, trace->project,
-                                   trace->row.trace_high,
-                                   trace->row.trace_low));
+        slot_remove(cache,
+                    slot_of(cache, trace->hash, trace->project,
+                            trace->row.trace_high, trace->row.trace_low));
         list_remove(cache, trace);
         trace_destroy(cache, trace);
         cache->count--;
@@ -290,7 +290,7 @@ nodes_load(llmlab__connection_t *connection, llmlab__trace_cache_t *cache,
             .span_id = (uint64_t)sqlite3_column_int64(sql, 0),
             .parent_id = (uint64_t)sqlite3_column_int64(sql, 1),
             .start_ns = sqlite3_column_int64(sql, 2),
-            .call = sqlite3_column_int(sql, 3) != 0,
+            .carries = sqlite3_column_int(sql, 3) != 0,
             .counted = sqlite3_column_int(sql, 4) != 0,
         };
 
@@ -307,8 +307,8 @@ nodes_load(llmlab__connection_t *connection, llmlab__trace_cache_t *cache,
     for (size_t i = 0; i < trace->node_capacity && status == LLMLAB_OK; i++) {
         llmlab__node_t *node = &trace->nodes[i];
 
-        /* A call makes all above it known as such. */
-        while (node->span_id != 0 && (node->call || node->below) &&
+        /* One that carries makes all above it known as such. */
+        while (node->span_id != 0 && (node->carries || node->below) &&
                node->parent_id != 0 &&
                !llmlab__trace_is_above(trace, node->parent_id)) {
             if (!llmlab__trace_set_above(trace, node->parent_id)) {
@@ -505,9 +505,8 @@ row_write(llmlab__connection_t *connection, llmlab__trace_t *trace)
     sqlite3_bind_int64(sql, 20, trace->agent);
     sqlite3_bind_int64(sql, 21, trace->user);
     sqlite3_bind_int64(sql, 22, trace->environment);
-    llmlab__bind_text(sql, 23,
-                      trace->session.size > 0 ? buf_text(&trace->session)
-                                              : absent);
+    llmlab__bind_text(
+        sql, 23, trace->session.size > 0 ? buf_text(&trace->session) : absent);
     llmlab__bind_text(sql, 24, buf_text(&trace->models));
     llmlab__bind_text(sql, 25, tags ? buf_text(&trace->tags) : absent);
     status = llmlab__connection_run(connection, sql, "store a trace");

@@ -16,9 +16,9 @@ typedef struct llmlab__node_s {
     uint64_t span_id; /* 0: empty slot */
     uint64_t parent_id;
     int64_t start_ns;
-    bool call;    /* carries usage or a charge */
-    bool counted; /* and is in the sums */
-    bool below;   /* a call is known below it */
+    bool carries; /* it states usage or a charge */
+    bool counted; /* it is a call, and in the sums as such */
+    bool below;   /* one that carries is known below it */
 } llmlab__node_t;
 
 typedef struct llmlab__trace_s {
@@ -42,7 +42,7 @@ typedef struct llmlab__trace_s {
     llmlab__node_t *nodes; /* by hash of the span's id */
     size_t node_count;
     size_t node_capacity; /* a power of two */
-    uint64_t *above;      /* ids of spans with a call below, by hash */
+    uint64_t *above; /* ids of spans with one that carries below, by hash */
     size_t above_count;
     size_t above_capacity;
 } llmlab__trace_t;
@@ -81,9 +81,9 @@ llmlab__node_t *llmlab__trace_node(const llmlab__trace_t *trace,
 llmlab__node_t *llmlab__trace_add_node(llmlab__trace_cache_t *cache,
                                        llmlab__trace_t *trace,
                                        const llmlab__node_t *node);
-/* Is a call known below the span? */
+/* Is one that carries usage known below the span? */
 bool llmlab__trace_is_above(const llmlab__trace_t *trace, uint64_t span_id);
-/* Remember that a call is below the span. False: out of memory. */
+/* Remember that one is below the span. False: out of memory. */
 bool llmlab__trace_set_above(llmlab__trace_t *trace, uint64_t span_id);
 
 #endif

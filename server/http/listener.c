@@ -1,0 +1,538 @@
+#include "http/listener.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include <microhttpd.h>
+
+#include "api/api.h"
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "base/status.h"
+#include "http/address.h"
+#include "http/router.h"
+#include "log.h"
+
+#define IDLE_SECONDS     60
+#define CONNECTION_BYTES (32 * 1024)
+/* Requests at rest keep their memory for the next ones. */
+#define REST_MAX 64
+
+struct llmlab__listener_s {
+    llmlab__server_t *server;
+    struct MHD_Daemon *daemon;
+    int socket;
+    bool metrics;
+    char address[LLMLAB__ADDRESS_TEXT];
+    pthread_mutex_t lock;
+    llmlab__request_t *rest;
+    size_t rest_count;
+};
+
+const char *
+llmlab__request_param(const llmlab__request_t *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection,
+                                       MHD_GET_ARGUMENT_KIND, name);
+}
+
+const char *
+llmlab__request_header(const llmlab__request_t *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
+                                       name);
+}
+
+static void
+request_free(llmlab__request_t *request)
+{
+    llmlab__batch_destroy(request->batch);
+    llmlab__inflate_cleanup(&request->inflate);
+    llmlab__buf_cleanup(&request->reply.body);
+    llmlab__free(request);
+}
+
+static llmlab__request_t *
+request_take(llmlab__listener_t *listener, struct MHD_Connection *connection)
+{
+    llmlab__request_t *request;
+
+    pthread_mutex_lock(&listener->lock);
+    request = listener->rest;
+    if (request != NULL) {
+        listener->rest = request->next;
+        listener->rest_count--;
+    }
+    pthread_mutex_unlock(&listener->lock);
+    if (request == NULL) {
+        request = llmlab__calloc(1, sizeof(*request));
+        if (request == NULL) {
+            return NULL;
+        }
+        llmlab__buf_init(&request->reply.body);
+    }
+    request->server = listener->server;
+    request->connection = connection;
+    request->begin_ns = llmlab__clock_mono_ns();
+    atomic_fetch_add(&listener->server->metrics.in_flight, 1);
+    return request;
+}
+
+static void
+request_rest(llmlab__listener_t *listener, llmlab__request_t *request)
+{
+    llmlab__batch_t *batch = request->batch;
+    llmlab__inflate_t inflate = request->inflate;
+
+    llmlab__buf_cleanup(&request->reply.body);
+    if (batch != NULL) {
+        llmlab__batch_clear(batch);
+    }
+    memset(request, 0, sizeof(*request));
+    llmlab__buf_init(&request->reply.body);
+    request->batch = batch;
+    request->inflate = inflate;
+    pthread_mutex_lock(&listener->lock);
+    if (listener->rest_count < REST_MAX) {
+        request->next = listener->rest;
+        listener->rest = request;
+        listener->rest_count++;
+        request = NULL;
+    }
+    pthread_mutex_unlock(&listener->lock);
+    if (request != NULL) {
+        request_free(request);
+    }
+}
+
+static void
+on_completed(void *cls, struct MHD_Connection *connection, void **state,
+             enum MHD_RequestTerminationCode code)
+{
+    llmlab__listener_t *listener = cls;
+    llmlab__request_t *request = *state;
+    int64_t duration;
+
+    (void)connection;
+    (void)code;
+    if (request == NULL) {
+        return;
+    }
+    *state = NULL;
+    duration = llmlab__clock_mono_ns() - request->begin_ns;
+    if (request->route != NULL && request->reply.status != 0) {
+        llmlab__metrics_request(&listener->server->metrics,
+                                (unsigned)(request->route - llmlab__routes),
+                                request->reply.status, duration);
+    }
+    llmlab__server_log_request(
+        request->route != NULL ? request->route->method : "-",
+        request->route != NULL ? request->route->pattern : "-",
+        request->reply.status, duration);
+    atomic_fetch_sub(&listener->server->metrics.in_flight, 1);
+    request_rest(listener, request);
+}
+
+static void
+body_free(void *body)
+{
+    llmlab__free(body);
+}
+
+static void
+header_add(struct MHD_Response *response, const char *name, const char *value)
+{
+    (void)MHD_add_response_header(response, name, value);
+}
+
+/* Hand the reply to MHD. The body goes with it. */
+static enum MHD_Result
+reply_queue(llmlab__request_t *request)
+{
+    llmlab__reply_t *reply = &request->reply;
+    struct MHD_Response *response;
+    enum MHD_Result result;
+
+    if (reply->body.failed) {
+        return MHD_NO;
+    }
+    response = MHD_create_response_from_buffer_with_free_callback(
+        reply->body.size, reply->body.data, body_free);
+    if (response == NULL) {
+        return MHD_NO;
+    }
+    llmlab__buf_init(&reply->body); /* the response owns the bytes now */
+    header_add(response, "Content-Type", reply->content_type);
+    header_add(response, "Cache-Control", "no-store");
+    header_add(response, "X-Content-Type-Options", "nosniff");
+    if (reply->status == 401) {
+        header_add(response, "WWW-Authenticate", "Bearer realm=\"llmlab\"");
+    }
+    if (reply->allow[0] != '\0') {
+        header_add(response, "Allow", reply->allow);
+    }
+    if (reply->retry) {
+        header_add(response, "Retry-After", "1");
+    }
+    if (reply->close || atomic_load(&request->server->draining)) {
+        header_add(response, "Connection", "close");
+    }
+    result = MHD_queue_response(request->connection, reply->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static bool
+body_too_large(llmlab__request_t *request)
+{
+    llmlab__problem_t problem;
+    size_t limit = request->server->limits.max_body;
+
+    llmlab__problem(&problem, 413, "body-too-large", "The body is too large",
+                    "more than %zu bytes as sent", limit);
+    problem.has_limit = true;
+    problem.limit = limit;
+    return llmlab__reply_problem(request, &problem);
+}
+
+/* Does the request announce a body, and of which size? */
+static bool
+body_announced(const llmlab__request_t *request, uint64_t *size)
+{
+    const char *length = llmlab__request_header(request, "Content-Length");
+
+    *size = length == NULL ? 0 : strtoull(length, NULL, 10);
+    return *size > 0 ||
+           llmlab__request_header(request, "Transfer-Encoding") != NULL;
+}
+
+static bool
+ingest_begin(llmlab__request_t *request)
+{
+    const char *coding = llmlab__request_header(request, "Content-Encoding");
+    const char *type = llmlab__request_header(request, "Content-Type");
+    llmlab__server_t *server = request->server;
+    uint64_t size;
+
+    if (coding != NULL && strcasecmp(coding, "gzip") == 0) {
+        request->gzip = true;
+    } else if (coding != NULL && *coding != '\0' &&
+               strcasecmp(coding, "identity") != 0) {
+        return llmlab__reply_refuse(
+            request, 415, "unsupported-encoding", "The encoding is not known",
+            "Content-Encoding", "gzip or none is understood");
+    }
+    if (type != NULL && strncasecmp(type, "application/json", 16) != 0) {
+        return llmlab__reply_refuse(
+            request, 415, "unsupported-type", "The content type is not known",
+            "Content-Type", "application/json is needed");
+    }
+    if (body_announced(request, &size) && size > server->limits.max_body) {
+        return body_too_large(request);
+    }
+    if (request->batch == NULL) {
+        request->batch = llmlab__batch_new();
+    }
+    if (request->batch == NULL) {
+        return llmlab__reply_refuse(request, 503, "busy", "No memory", NULL,
+                                    "try again");
+    }
+    if (request->gzip) {
+        llmlab__inflate_begin(&request->inflate, server->limits.max_inflated);
+    }
+    request->batch->project = request->project.id;
+    request->batch->api_key = request->key.id;
+    request->batch->any_time = request->key.scope == LLMLAB__SCOPE_ADMIN;
+    return true;
+}
+
+static bool
+inflated_too_large(llmlab__request_t *request)
+{
+    llmlab__problem_t problem;
+    size_t limit = request->server->limits.max_inflated;
+
+    llmlab__problem(&problem, 413, "inflated-too-large",
+                    "The body is too large", "more than %zu bytes inflated",
+                    limit);
+    problem.has_limit = true;
+    problem.limit = limit;
+    return llmlab__reply_problem(request, &problem);
+}
+
+static bool
+ingest_feed(llmlab__request_t *request, const char *bytes, size_t size)
+{
+    llmlab__buf_t *body = &request->batch->body;
+
+    if (!request->gzip) {
+        if (body->size + size > request->server->limits.max_inflated) {
+            return inflated_too_large(request);
+        }
+        llmlab__buf_append(body, bytes, size);
+        return !body->failed ||
+               llmlab__reply_refuse(request, 503, "busy", "No memory", NULL,
+                                    "try again");
+    }
+    switch (llmlab__inflate_feed(&request->inflate, bytes, size, body)) {
+    case LLMLAB__INFLATE_MORE:
+    case LLMLAB__INFLATE_DONE:
+        return true;
+    case LLMLAB__INFLATE_TOO_BIG:
+        return inflated_too_large(request);
+    case LLMLAB__INFLATE_NO_MEMORY:
+        return llmlab__reply_refuse(request, 503, "busy", "No memory", NULL,
+                                    "try again");
+    default:
+        return llmlab__reply_refuse(request, 400, "malformed-gzip",
+                                    "The gzip body is malformed", NULL,
+                                    "it is no single gzip member, or damaged");
+    }
+}
+
+/* On the writer's thread. */
+static void
+on_stored(llmlab__batch_t *batch)
+{
+    llmlab__request_t *request = batch->owner;
+
+    MHD_resume_connection(request->connection);
+}
+
+/* The body is whole: read it and hand it to the writer. */
+static enum MHD_Result
+ingest_end(llmlab__request_t *request)
+{
+    llmlab__server_t *server = request->server;
+    llmlab__batch_t *batch = request->batch;
+    llmlab__problem_t problem;
+
+    if (request->gzip && request->inflate.status != LLMLAB__INFLATE_DONE) {
+        llmlab__reply_refuse(request, 400, "malformed-gzip",
+                             "The gzip body is malformed", NULL,
+                             "it ends before its end");
+        return reply_queue(request);
+    }
+    atomic_fetch_add(&server->metrics.body_bytes, request->received);
+    atomic_fetch_add(&server->metrics.inflated_bytes, batch->body.size);
+    batch->now_ns = llmlab__clock_real_ns();
+    if (!llmlab__ingest_parse(batch, &server->limits, NULL, &problem)) {
+        llmlab__reply_problem(request, &problem);
+        return reply_queue(request);
+    }
+    batch->owner = request;
+    batch->done = on_stored;
+    request->handed_over = true;
+    MHD_suspend_connection(request->connection);
+    if (!llmlab__writer_submit(server->writer, batch)) {
+        request->handed_over = false;
+        llmlab__reply_refuse(request, 503, "busy", "Too much waits already",
+                             NULL, "try again");
+        MHD_resume_connection(request->connection);
+    }
+    return MHD_YES;
+}
+
+static void
+handle(llmlab__request_t *request)
+{
+    llmlab__store_t *store = request->server->store;
+
+    request->reader = store->ops->acquire(store);
+    if (request->reader == NULL) {
+        llmlab__reply_failure(request, "cannot open the database to read");
+    } else if (llmlab__request_authorize(request)) {
+        if (!request->route->body) {
+            request->route->handle(request);
+        } else {
+            (void)ingest_begin(request);
+        }
+    }
+    store->ops->release(store, request->reader);
+    request->reader = NULL;
+}
+
+/* The headers are here. */
+static enum MHD_Result
+request_begin(llmlab__listener_t *listener, llmlab__request_t *request,
+              const char *url, const char *method)
+{
+    uint64_t size;
+
+    if (listener->metrics) {
+        if (strcmp(url, "/metrics") != 0 || strcmp(method, "GET") != 0) {
+            llmlab__reply_refuse(request, 404, "not-found", "Not found", NULL,
+                                 "/metrics is all there is");
+        } else {
+            request->reply.status = 200;
+            request->reply.content_type =
+                "text/plain; version=0.0.4; charset=utf-8";
+            llmlab__metrics_write(request->server, &request->reply.body);
+        }
+    } else if (llmlab__route(request, method, url)) {
+        handle(request);
+    }
+    if (request->reply.status == 0) {
+        return MHD_YES; /* the body comes next */
+    }
+    if (!body_announced(request, &size)) {
+        return reply_queue(request);
+    }
+    /* A small body is swallowed first: a client that still writes while the
+     * connection closes may never read the answer. */
+    if (size > request->server->limits.max_body) {
+        request->reply.close = true;
+        return reply_queue(request);
+    }
+    return MHD_YES;
+}
+
+static enum MHD_Result
+on_request(void *cls, struct MHD_Connection *connection, const char *url,
+           const char *method, const char *version, const char *data,
+           size_t *size, void **state)
+{
+    llmlab__listener_t *listener = cls;
+    llmlab__request_t *request = *state;
+
+    (void)version;
+    if (request == NULL) {
+        request = request_take(listener, connection);
+        *state = request;
+        return request == NULL ? MHD_NO
+                               : request_begin(listener, request, url, method);
+    }
+    if (*size > 0) {
+        request->received += *size;
+        if (request->received > request->server->limits.max_body) {
+            if (request->reply.status == 0) {
+                body_too_large(request);
+            }
+            /* What goes on far beyond the limit is cut off. */
+            if (request->received > 4 * request->server->limits.max_body) {
+                return MHD_NO;
+            }
+        } else if (request->reply.status == 0) {
+            (void)ingest_feed(request, data, *size);
+        }
+        *size = 0;
+        return MHD_YES;
+    }
+    if (request->reply.status != 0) {
+        return reply_queue(request);
+    }
+    if (request->handed_over) {
+        llmlab__api_ingest_reply(request);
+        return reply_queue(request);
+    }
+    return ingest_end(request);
+}
+
+static void
+on_log(void *cls, const char *format, va_list arguments)
+{
+    char text[512];
+    size_t size;
+
+    (void)cls;
+    (void)vsnprintf(text, sizeof(text), format, arguments);
+    size = strlen(text);
+    if (size > 0 && text[size - 1] == '\n') {
+        text[size - 1] = '\0';
+    }
+    llmlab__server_log(LLMLAB_LOG_DEBUG, "http", "%s", text);
+}
+
+llmlab_status_t
+llmlab__listener_start(llmlab__listener_t **out, llmlab__server_t *server,
+                       const llmlab__listen_options_t *options)
+{
+    llmlab__listener_t *listener = llmlab__calloc(1, sizeof(*listener));
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ERROR_LOG |
+                     MHD_ALLOW_SUSPEND_RESUME |
+                     (options->tls_cert != NULL ? MHD_USE_TLS : 0);
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->tls_cert},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->tls_key},
+        {MHD_OPTION_END, 0, NULL}};
+    llmlab_status_t status;
+
+    *out = NULL;
+    if (listener == NULL) {
+        return llmlab__fail(LLMLAB_ENOMEM, "no memory for the listener");
+    }
+    if (options->tls_cert == NULL) {
+        tls[0].option = MHD_OPTION_END;
+    }
+    listener->server = server;
+    listener->metrics = options->metrics;
+    (void)pthread_mutex_init(&listener->lock, NULL);
+    status = llmlab__address_listen(options->address, &listener->socket,
+                                    listener->address);
+    if (status != LLMLAB_OK) {
+        llmlab__free(listener);
+        return status;
+    }
+    listener->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, listener, MHD_OPTION_EXTERNAL_LOGGER,
+        on_log, NULL, MHD_OPTION_LISTEN_SOCKET, listener->socket,
+        MHD_OPTION_THREAD_POOL_SIZE, options->metrics ? 0u : options->threads,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+    if (listener->daemon == NULL) {
+        (void)close(listener->socket);
+        llmlab__free(listener);
+        return llmlab__fail(LLMLAB_EIO, "cannot serve on %s", options->address);
+    }
+    *out = listener;
+    return LLMLAB_OK;
+}
+
+uint16_t
+llmlab__listener_port(const llmlab__listener_t *listener)
+{
+    const char *colon = strrchr(listener->address, ':');
+
+    return (uint16_t)strtoul(colon + 1, NULL, 10);
+}
+
+const char *
+llmlab__listener_address(const llmlab__listener_t *listener)
+{
+    return listener->address;
+}
+
+void
+llmlab__listener_quiesce(llmlab__listener_t *listener)
+{
+    if (listener != NULL) {
+        int fd = MHD_quiesce_daemon(listener->daemon);
+
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+    }
+}
+
+void
+llmlab__listener_stop(llmlab__listener_t *listener)
+{
+    if (listener == NULL) {
+        return;
+    }
+    MHD_stop_daemon(listener->daemon);
+    while (listener->rest != NULL) {
+        llmlab__request_t *request = listener->rest;
+
+        listener->rest = request->next;
+        request_free(request);
+    }
+    pthread_mutex_destroy(&listener->lock);
+    llmlab__free(listener);
+}

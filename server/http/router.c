@@ -1,0 +1,103 @@
+#include "http/router.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api.h"
+
+const llmlab__route_t llmlab__routes[] = {
+    {"GET", "/healthz", LLMLAB__ACCESS_OPEN, false, llmlab__api_healthz},
+    {"GET", "/readyz", LLMLAB__ACCESS_OPEN, false, llmlab__api_readyz},
+    {"POST", "/v1/projects/{project}/traces", LLMLAB__ACCESS_INGEST, true,
+     NULL},
+    {"GET", "/v1/projects/{project}/traces", LLMLAB__ACCESS_READ, false,
+     llmlab__api_traces_list},
+    {"GET", "/v1/projects/{project}/traces/{trace_id}", LLMLAB__ACCESS_READ,
+     false, llmlab__api_trace_get},
+    {"GET", "/v1/projects/{project}/costs", LLMLAB__ACCESS_READ, false,
+     llmlab__api_costs},
+};
+const unsigned llmlab__route_count =
+    sizeof(llmlab__routes) / sizeof(llmlab__routes[0]);
+
+/* Match segment by segment. parts get what the braces match. */
+static bool
+matches(const char *pattern, const char *path, size_t starts[], size_t sizes[])
+{
+    size_t part = 0;
+    const char *begin = path;
+
+    while (*pattern == '/' && *path == '/') {
+        size_t wanted = strcspn(pattern + 1, "/");
+        size_t size = strcspn(path + 1, "/");
+
+        if (pattern[1] == '{') {
+            if (size == 0 || part == LLMLAB__PATH_PARTS) {
+                return false;
+            }
+            starts[part] = (size_t)(path + 1 - begin);
+            sizes[part++] = size;
+        } else if (wanted != size || memcmp(pattern + 1, path + 1, size) != 0) {
+            return false;
+        }
+        pattern += 1 + wanted;
+        path += 1 + size;
+    }
+    return *pattern == '\0' && *path == '\0';
+}
+
+static bool
+method_is(const llmlab__route_t *route, const char *method)
+{
+    return strcmp(route->method, method) == 0 ||
+           (strcmp(method, "HEAD") == 0 && strcmp(route->method, "GET") == 0);
+}
+
+static bool
+not_allowed(llmlab__request_t *request, const char *method)
+{
+    return llmlab__reply_refuse(request, 405, "method-not-allowed",
+                                "The method is not allowed here", NULL,
+                                "%.16s is not allowed on this address; %s is",
+                                method, request->reply.allow);
+}
+
+bool
+llmlab__route(llmlab__request_t *request, const char *method, const char *url)
+{
+    size_t size = strlen(url);
+    size_t starts[LLMLAB__PATH_PARTS] = {0};
+    size_t sizes[LLMLAB__PATH_PARTS] = {0};
+
+    if (size >= sizeof(request->path)) {
+        return llmlab__reply_refuse(request, 404, "not-found", "Not found",
+                                    NULL, "nothing is at this address");
+    }
+    memcpy(request->path, url, size + 1);
+    for (unsigned i = 0; i < llmlab__route_count; i++) {
+        const llmlab__route_t *route = &llmlab__routes[i];
+        char *allow = request->reply.allow;
+
+        if (!matches(route->pattern, url, starts, sizes)) {
+            continue;
+        }
+        if (method_is(route, method)) {
+            request->route = route;
+            for (int part = 0; part < LLMLAB__PATH_PARTS; part++) {
+                request->parts[part] = request->path + starts[part];
+                if (sizes[part] > 0) {
+                    request->path[starts[part] + sizes[part]] = '\0';
+                }
+            }
+            return true;
+        }
+        (void)snprintf(allow + strlen(allow),
+                       sizeof(request->reply.allow) - strlen(allow), "%s%s",
+                       *allow == '\0' ? "" : ", ", route->method);
+    }
+    if (request->reply.allow[0] != '\0') {
+        return not_allowed(request, method);
+    }
+    return llmlab__reply_refuse(request, 404, "not-found", "Not found", NULL,
+                                "nothing is at this address");
+}

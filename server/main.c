@@ -1,0 +1,239 @@
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include <llmlab/pricing.h>
+#include <llmlab/version.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "http/listener.h"
+#include "key_command.h"
+#include "log.h"
+#include "options.h"
+
+/* How long open requests may take to finish after SIGTERM. */
+#define DRAIN_SECONDS 10
+#define PEM_MAX       (256 * 1024)
+
+static int
+complain(const char *text)
+{
+    (void)fprintf(stderr, "llmlab-server: %s\n", text);
+    return 1;
+}
+
+static bool
+pem_read(const char *path, llmlab__buf_t *out)
+{
+    FILE *file = fopen(path, "re");
+    unsigned char *to = llmlab__buf_reserve(out, PEM_MAX);
+
+    if (file == NULL || to == NULL) {
+        (void)fprintf(stderr, "llmlab-server: cannot read %s: %s\n", path,
+                      strerror(errno));
+        if (file != NULL) {
+            (void)fclose(file);
+        }
+        return false;
+    }
+    out->size = fread(to, 1, PEM_MAX - 1, file);
+    (void)fclose(file);
+    llmlab__buf_append(out, "", 1);
+    return !out->failed;
+}
+
+static bool
+port_file_write(const char *path, uint16_t port)
+{
+    char temporary[LLMLAB__PATH_TEXT];
+    FILE *file;
+    bool good;
+
+    if (path == NULL) {
+        return true;
+    }
+    /* Renamed when whole: who waits for the file reads all of it. */
+    (void)snprintf(temporary, sizeof(temporary), "%s.new", path);
+    file = fopen(temporary, "we");
+    good = file != NULL && fprintf(file, "%u\n", port) > 0;
+    if (file != NULL) {
+        good = fclose(file) == 0 && good;
+    }
+    good = good && rename(temporary, path) == 0;
+    if (!good) {
+        (void)fprintf(stderr, "llmlab-server: cannot write %s: %s\n", path,
+                      strerror(errno));
+    }
+    return good;
+}
+
+/* Signals are taken here and nowhere else. */
+static void
+signals_block(sigset_t *set)
+{
+    (void)sigemptyset(set);
+    (void)sigaddset(set, SIGTERM);
+    (void)sigaddset(set, SIGINT);
+    (void)pthread_sigmask(SIG_BLOCK, set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+}
+
+/* Not ready, no new connections, then the end of what is under way. */
+static void
+drain(llmlab__server_t *server, llmlab__listener_t *listener)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    int64_t end = llmlab__clock_mono_ns() + DRAIN_SECONDS * INT64_C(1000000000);
+
+    atomic_store(&server->draining, true);
+    llmlab__listener_quiesce(listener);
+    while (atomic_load(&server->metrics.in_flight) > 0 &&
+           llmlab__clock_mono_ns() < end) {
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
+static int
+serve(llmlab__server_t *server, const llmlab__options_t *options,
+      const sigset_t *signals)
+{
+    llmlab__listen_options_t listen = {.address = options->listen,
+                                       .threads = options->threads};
+    llmlab__listen_options_t metrics = {
+        .address = options->metrics_listen, .threads = 1, .metrics = true};
+    llmlab__listener_t *listener = NULL;
+    llmlab__listener_t *metrics_listener = NULL;
+    llmlab__buf_t cert;
+    llmlab__buf_t key;
+    int code = 1;
+    int number;
+
+    llmlab__buf_init(&cert);
+    llmlab__buf_init(&key);
+    if (options->tls_cert != NULL) {
+        if (!pem_read(options->tls_cert, &cert) ||
+            !pem_read(options->tls_key, &key)) {
+            goto out;
+        }
+        listen.tls_cert = (const char *)cert.data;
+        listen.tls_key = (const char *)key.data;
+    }
+    if (llmlab__listener_start(&listener, server, &listen) != LLMLAB_OK ||
+        (options->metrics_listen != NULL &&
+         llmlab__listener_start(&metrics_listener, server, &metrics) !=
+             LLMLAB_OK)) {
+        complain(llmlab_status_detail());
+        goto out;
+    }
+    if (!port_file_write(options->port_file, llmlab__listener_port(listener))) {
+        goto out;
+    }
+    (void)printf("listening on %s://%s\n",
+                 options->tls_cert == NULL ? "http" : "https",
+                 llmlab__listener_address(listener));
+    if (metrics_listener != NULL) {
+        (void)printf("metrics on http://%s/metrics\n",
+                     llmlab__listener_address(metrics_listener));
+    }
+    (void)fflush(stdout);
+    llmlab__server_log(LLMLAB_LOG_INFO, "started",
+                       "version %s, prices of %s, database %s",
+                       llmlab_version(), llmlab_pricing_version(), options->db);
+    (void)sigwait(signals, &number);
+    llmlab__server_log(LLMLAB_LOG_INFO, "stopping", "%s",
+                       number == SIGTERM ? "SIGTERM" : "SIGINT");
+    drain(server, listener);
+    code = 0;
+out:
+    llmlab__writer_stop(server->writer);
+    server->writer = NULL;
+    llmlab__listener_stop(listener);
+    llmlab__listener_stop(metrics_listener);
+    llmlab__buf_cleanup(&cert);
+    if (key.data != NULL) {
+        sodium_memzero(key.data, key.size);
+    }
+    llmlab__buf_cleanup(&key);
+    return code;
+}
+
+static int
+serve_command(const llmlab__options_t *options)
+{
+    llmlab__server_t *server;
+    static llmlab__server_t storage;
+    sigset_t signals;
+    int code = 1;
+
+    server = &storage;
+    if (!llmlab__address_is_local(options->listen) && !options->behind_proxy &&
+        options->tls_cert == NULL) {
+        (void)fprintf(
+            stderr,
+            "llmlab-server: --listen %s: others can reach this address, and "
+            "keys would cross the network in the clear.\n"
+            "Use --tls-cert and --tls-key, or put a proxy with TLS before it "
+            "and say --behind-proxy (server/nginx/llmlab.conf is one).\n",
+            options->listen);
+        return 1;
+    }
+    signals_block(&signals);
+    server->limits = options->limits;
+    server->metrics.start_ns = llmlab__clock_real_ns();
+    if (llmlab__store_sqlite_open(&server->store, options->db) != LLMLAB_OK) {
+        return complain(llmlab_status_detail());
+    }
+    if (server->store->ops->secret(server->store, server->secret) !=
+            LLMLAB_OK ||
+        llmlab__writer_start(&server->writer, server->store) != LLMLAB_OK) {
+        complain(llmlab_status_detail());
+    } else {
+        code = serve(server, options, &signals);
+    }
+    server->store->ops->close(server->store);
+    llmlab__server_log(LLMLAB_LOG_INFO, "stopped", "%s", "");
+    return code;
+}
+
+int
+main(int argc, char **argv)
+{
+    llmlab__options_t options;
+    llmlab__parse_t parsed;
+
+    if (sodium_init() < 0) {
+        return complain("libsodium cannot start");
+    }
+    if (argc > 1 && strcmp(argv[1], "version") == 0) {
+        (void)printf("llmlab-server %s (prices of %s)\n", llmlab_version(),
+                     llmlab_pricing_version());
+        return 0;
+    }
+    if (argc > 2 && strcmp(argv[1], "key") == 0) {
+        const char *verb = argv[2];
+
+        if (strcmp(verb, "create") != 0 && strcmp(verb, "list") != 0 &&
+            strcmp(verb, "revoke") != 0) {
+            return complain("key: create, list or revoke? -h tells");
+        }
+        parsed = llmlab__options_parse(
+            &options, argc - 2, argv + 2,
+            strcmp(verb, "revoke") == 0 ? "key revoke" : "key");
+        return parsed == LLMLAB__PARSE_OK ? llmlab__key_command(verb, &options)
+               : parsed == LLMLAB__PARSE_HELP ? 0
+                                              : 2;
+    }
+    parsed = llmlab__options_parse(&options, argc, argv, "");
+    if (parsed != LLMLAB__PARSE_OK) {
+        return parsed == LLMLAB__PARSE_HELP ? 0 : 2;
+    }
+    llmlab__server_log_level(options.log_level);
+    return serve_command(&options);
+}

@@ -1,0 +1,42 @@
+/* The command line of llmlab-server. */
+#ifndef LLMLAB_SERVER_OPTIONS_H
+#define LLMLAB_SERVER_OPTIONS_H
+
+#include <stdbool.h>
+
+#include <llmlab/config.h>
+
+#include "services/ingest.h"
+
+#define LLMLAB__PATH_TEXT 4096
+
+typedef struct llmlab__options_s {
+    const char *listen;
+    const char *metrics_listen; /* NULL: no metrics */
+    const char *port_file;      /* NULL: none */
+    const char *tls_cert;       /* file names */
+    const char *tls_key;
+    char db[LLMLAB__PATH_TEXT];
+    bool behind_proxy;
+    unsigned threads;
+    llmlab_log_level_t log_level;
+    llmlab__limits_t limits;
+
+    /* key create, list, revoke */
+    const char *project;
+    const char *name;
+    const char *scope;
+    const char *id;
+} llmlab__options_t;
+
+typedef enum llmlab__parse_e {
+    LLMLAB__PARSE_OK,
+    LLMLAB__PARSE_HELP, /* the help was printed */
+    LLMLAB__PARSE_BAD   /* a line on stderr told what is wrong */
+} llmlab__parse_t;
+
+/* Read argv[1] and on; `command` is "" or "key create" and so on. */
+llmlab__parse_t llmlab__options_parse(llmlab__options_t *out, int argc,
+                                      char **argv, const char *command);
+
+#endif
