@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/os.h"
 #include "base/status.h"
+#include "log.h"
 
 /* Of one transaction. */
 #define MAX_BATCHES 256
@@ -67,6 +68,11 @@ run(void *payload)
     while ((count = take(writer, batches)) > 0) {
         writer->store->ops->apply(writer->store, batches, count);
         for (size_t i = 0; i < count; i++) {
+            if (batches[i]->status == LLMLAB_EIO ||
+                batches[i]->status == LLMLAB_ENOMEM) {
+                llmlab__server_log(LLMLAB_LOG_ERROR, "cannot store a batch",
+                                   "%s", llmlab_status_detail());
+            }
             batches[i]->done(batches[i]);
         }
         /* After the replies, so that nobody waits for it alone. */

@@ -267,10 +267,11 @@ static llmlab_status_t
 tree_add(apply_t *apply, llmlab__trace_t *trace, const llmlab__row_t *row,
          bool *counted)
 {
-    llmlab__node_t node = {.span_id = row->span_id,
-                           .parent_id = row->parent_id,
-                           .start_ns = row->start_ns,
-                           .carries = row->usage.data != NULL || row->has_cost};
+    llmlab__node_t node = {
+        .span_id = row->span_id,
+        .parent_id = row->parent_id == row->span_id ? 0 : row->parent_id,
+        .start_ns = row->start_ns,
+        .carries = row->usage.data != NULL || row->has_cost};
     llmlab__node_t *at;
     llmlab_status_t status = LLMLAB_OK;
 

@@ -90,6 +90,10 @@ sqlite_release(llmlab__store_t *store, llmlab__reader_t *reader)
     if (reader == NULL) {
         return;
     }
+    /* A statement left open would keep its snapshot of the database. */
+    for (int i = 0; i < LLMLAB__SQL_COUNT; i++) {
+        sqlite3_reset(reader->connection.statements[i]);
+    }
     pthread_mutex_lock(&sqlite->reader_lock);
     reader->next = sqlite->readers;
     sqlite->readers = reader;

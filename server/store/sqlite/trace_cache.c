@@ -294,6 +294,9 @@ nodes_load(llmlab__connection_t *connection, llmlab__trace_cache_t *cache,
             .counted = sqlite3_column_int(sql, 4) != 0,
         };
 
+        if (node.parent_id == node.span_id) {
+            node.parent_id = 0;
+        }
         if (llmlab__trace_node(trace, node.span_id) == NULL &&
             llmlab__trace_add_node(cache, trace, &node) == NULL) {
             status = llmlab__fail(LLMLAB_ENOMEM, "no memory for a trace");
