@@ -1,148 +1,167 @@
-/* Segment to wire: what the worker spends on a call, JSON and gzip apart, in
- * ratio to cJSON printing the same document and to zlib alone on other
- * batches of the same size. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+/* From the ring to the wire: what a span costs the worker, JSON and gzip
+ * included; cJSON printing the same span is the baseline. */
+#include "bench/support/bench.h"
 
 #include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
 
-#include "base/clock.h"
-#include "delivery/compress.h"
-#include "delivery/encode.h"
-#include "support/make_record.h"
+#define BURST 2000
 
-enum { BATCHES = 64, CALLS = 100, ROUNDS = 20 };
+static const char *const settings[] = {
+    "queue.ring_bytes",
+    "4194304",
+    "queue.max_bytes",
+    "67108864",
+    "compress.level",
+    "1",
+    NULL,
+};
 
-static llmlab__segments_t segments;
-static llmlab__batch_t batches[BATCHES];
-static made_record_t made;
+static llmlab_client_t *client;
 
-static int64_t
-cpu_ns(void)
+static void
+record(int number)
 {
-    return llmlab__clock_read(CLOCK_THREAD_CPUTIME_ID);
+    llmlab_usage_t usage;
+    llmlab_call_t call;
+
+    llmlab_usage_init(&usage);
+    llmlab_usage_set(&usage, LLMLAB_USAGE_INPUT_TOKENS,
+                     1000 + (uint64_t)number * 7919 % 9000);
+    llmlab_usage_set(&usage, LLMLAB_USAGE_OUTPUT_TOKENS,
+                     50 + (uint64_t)number * 104729 % 900);
+    llmlab_call_init(&call);
+    call.provider = "openai";
+    call.api = "chat_completions";
+    call.model = "gpt-4o-mini-2024-07-18";
+    call.finish_reason = "stop";
+    call.usage = &usage;
+    llmlab_record_call(client, &call);
 }
 
-/* Batches differ from each other, so that neither the branch predictor nor
- * the compressor's tables know the next one by heart. */
-static void
-fill(void)
+/* CPU of all threads but this one, a span. */
+static double
+worker_us(void)
 {
-    static const llmlab__segment_owner_t owner = {"bench", {0}};
-    uint64_t number = 1;
-    uint64_t x = 88172645463325252u;
+    int64_t process = bench_cpu(CLOCK_PROCESS_CPUTIME_ID);
+    int64_t mine = bench_cpu(CLOCK_THREAD_CPUTIME_ID);
+    int i;
 
-    llmlab__segments_init(&segments, &owner, 262144);
-    for (int b = 0; b < BATCHES; b++) {
-        batches[b].first = number;
-        for (int i = 0; i < CALLS; i++) {
-            llmlab__segment_cursor_t start;
-
-            x ^= x << 13;
-            x ^= x >> 7;
-            x ^= x << 17;
-            make_call(&made, x % 100000, x);
-            made_head(&made)->start_ns += (int64_t)number * 77777777;
-            made_head(&made)->end_ns =
-                made_head(&made)->start_ns + (int64_t)(x % 2000000000);
-            made_head(&made)->cost[0] = x % 1000000000000;
-            if (!llmlab__segments_append(&segments, made_head(&made), number++,
-                                         0, &start, &batches[b].end)) {
-                abort();
-            }
-            if (i == 0) {
-                batches[b].start = start;
-            }
-            batches[b].count++;
-        }
+    for (i = 0; i < BURST; i++) {
+        record(i);
     }
+    llmlab_client_flush(client, 10000, NULL);
+    process = bench_cpu(CLOCK_PROCESS_CPUTIME_ID) - process;
+    mine = bench_cpu(CLOCK_THREAD_CPUTIME_ID) - mine;
+    return (double)(process - mine) / BURST / 1000;
+}
+
+/* The last batch as JSON; the caller frees it. */
+static char *
+inflate_last(size_t *size)
+{
+    size_t packed;
+    const void *body = bench_sent_body(&packed);
+    size_t capacity = packed * 40 + 65536;
+    char *text = malloc(capacity);
+    z_stream z;
+
+    memset(&z, 0, sizeof z);
+    inflateInit2(&z, 15 + 32);
+    z.next_in = (Bytef *)(uintptr_t)body;
+    z.avail_in = (uInt)packed;
+    z.next_out = (Bytef *)text;
+    z.avail_out = (uInt)capacity - 1;
+    inflate(&z, Z_FINISH);
+    *size = z.total_out;
+    text[*size] = '\0';
+    inflateEnd(&z);
+    return text;
+}
+
+/* Build, print and delete one step with cJSON. */
+static double
+cjson_us(const cJSON *step)
+{
+    int64_t start = bench_cpu(CLOCK_THREAD_CPUTIME_ID);
+    int i;
+
+    for (i = 0; i < BURST / 10; i++) {
+        cJSON *copy = cJSON_Duplicate(step, 1);
+
+        free(cJSON_PrintUnformatted(copy));
+        cJSON_Delete(copy);
+    }
+    return (double)(bench_cpu(CLOCK_THREAD_CPUTIME_ID) - start) / (BURST / 10) /
+           1000;
+}
+
+static void
+measure(bench_t *bench)
+{
+    double worker[BENCH_REPEATS];
+    double baseline[BENCH_REPEATS];
+    cJSON *batch;
+    cJSON *steps;
+    char *text;
+    size_t size;
+    double bytes;
+    double cost;
+    uint64_t sent;
+    int count;
+    int i;
+
+    worker_us();
+    text = inflate_last(&size);
+    batch = cJSON_Parse(text);
+    steps = cJSON_GetObjectItem(
+        cJSON_GetArrayItem(cJSON_GetObjectItem(batch, "traces"), 0), "steps");
+    count = (int)cJSON_GetNumberValue(
+        cJSON_GetObjectItem(cJSON_GetObjectItem(batch, "batch"), "count"));
+    if (cJSON_GetArraySize(steps) == 0 || count <= 0) {
+        bench_broken(bench, "the batch holds no steps: %.200s", text);
+        goto out;
+    }
+    bytes = (double)size / count;
+    sent = bench_sent_bytes();
+    for (i = 0; i < BENCH_REPEATS; i++) {
+        worker[i] = worker_us();
+        baseline[i] = cjson_us(cJSON_GetArrayItem(steps, 0));
+    }
+    sent = bench_sent_bytes() - sent;
+    cost = bench_min(worker, BENCH_REPEATS);
+    bench_row(bench, "JSON a span", bytes, "bytes", NAN, NAN);
+    bench_row(bench, "compressed a span", (double)sent / BURST / BENCH_REPEATS,
+              "bytes", NAN, NAN);
+    bench_row(bench, "ring to wire a span: min", cost, "us", NAN, NAN);
+    bench_row(bench, "ring to wire a span: median",
+              bench_median(worker, BENCH_REPEATS), "us", NAN, NAN);
+    bench_row(bench, "ring to wire a 560 B span: min", cost * 560 / bytes, "us",
+              3.5, NAN);
+    bench_row(bench, "cJSON printing alone: min",
+              bench_min(baseline, BENCH_REPEATS), "us", NAN, NAN);
+
+out:
+    cJSON_Delete(batch);
+    free(text);
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
-    static const llmlab__sender_t sender = {
-        "c", "0193a7c8-0000-7000-8000-000000000001", "api", "prod", "1.4.2"};
-    static llmlab__buf_t texts[BATCHES];
-    double best_json = 1e18;
-    double best_gzip = 1e18;
-    double best_cjson = 1e18;
-    size_t json_bytes = 0;
-    size_t gzip_bytes = 0;
-    llmlab_stats_t totals;
-    llmlab__encoder_t encoder;
-    llmlab__compressor_t compressor;
-    llmlab__buf_t body;
+    bench_t bench;
 
-    fill();
-    llmlab_stats_init(&totals);
-    llmlab__encoder_init(&encoder);
-    llmlab__compressor_init(&compressor, 1);
-    llmlab__buf_init(&body);
-    for (int round = 0; round < ROUNDS; round++) {
-        int64_t start = cpu_ns();
-        double ns;
-
-        json_bytes = 0;
-        for (int b = 0; b < BATCHES; b++) {
-            if (!llmlab__encode(&encoder, &sender, &batches[b], &totals, 1)) {
-                return 1;
-            }
-            json_bytes += encoder.json.size;
-        }
-        ns = (double)(cpu_ns() - start) / (BATCHES * CALLS);
-        best_json = ns < best_json ? ns : best_json;
+    bench_begin(&bench, "wire", argc, argv);
+    client = bench_open(settings);
+    if (bench.counting) {
+        worker_us();
+    } else {
+        measure(&bench);
+        bench_drops(&bench, "all", client);
     }
-    for (int b = 0; b < BATCHES; b++) {
-        llmlab__encode(&encoder, &sender, &batches[b], &totals, 1);
-        llmlab__buf_append(&texts[b], encoder.json.data, encoder.json.size);
-    }
-    for (int round = 0; round < ROUNDS; round++) {
-        int64_t start = cpu_ns();
-        double ns;
-
-        gzip_bytes = 0;
-        for (int b = 0; b < BATCHES; b++) {
-            if (!llmlab__compress(&compressor, texts[b].data, texts[b].size,
-                                  &body)) {
-                return 1;
-            }
-            gzip_bytes += body.size;
-        }
-        ns = (double)(cpu_ns() - start) / (BATCHES * CALLS);
-        best_gzip = ns < best_gzip ? ns : best_gzip;
-    }
-    for (int round = 0; round < ROUNDS / 4; round++) {
-        double ns = 0;
-
-        for (int b = 0; b < BATCHES; b++) {
-            cJSON *json =
-                cJSON_ParseWithLength((char *)texts[b].data, texts[b].size);
-            int64_t start = cpu_ns();
-            char *text = cJSON_PrintUnformatted(json);
-
-            ns += (double)(cpu_ns() - start);
-            free(text);
-            cJSON_Delete(json);
-        }
-        ns /= BATCHES * CALLS;
-        best_cjson = ns < best_cjson ? ns : best_cjson;
-    }
-    printf("wire: %zu bytes a call, gzip 1/%.1f\n",
-           json_bytes / (BATCHES * CALLS),
-           (double)json_bytes / (double)gzip_bytes);
-    printf("wire: json %.0f ns a call, %.2fx of cJSON printing alone\n",
-           best_json, best_json / best_cjson);
-    printf("wire: gzip %.0f ns a call; json and gzip %.0f ns\n", best_gzip,
-           best_json + best_gzip);
-    printf("wire: dropped 0\n");
-    for (int b = 0; b < BATCHES; b++) {
-        llmlab__buf_cleanup(&texts[b]);
-    }
-    llmlab__buf_cleanup(&body);
-    llmlab__compressor_cleanup(&compressor);
-    llmlab__encoder_cleanup(&encoder);
-    llmlab__segments_cleanup(&segments);
-    return 0;
+    llmlab_client_close(client, 10000);
+    return bench_end(&bench);
 }

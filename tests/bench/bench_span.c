@@ -1,0 +1,298 @@
+/* What a span costs the caller's thread, through the shared library, relative
+ * to two clock reads in the same run. */
+#include "bench/support/bench.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* So many spans fit a ring: nothing is dropped, and the worker, which drains
+ * between the repeats, does not take turns with what is measured. */
+#define BURST 1500
+#define PACED 100000
+
+static const char *const settings[] = {
+    "queue.ring_bytes",
+    "4194304",
+    "queue.max_bytes",
+    "67108864",
+    "batch.max_calls",
+    "1000",
+    "compress.level",
+    "1",
+    NULL,
+};
+
+static llmlab_client_t *client;
+static llmlab_usage_t usage;
+
+static void
+two_clock_reads(void)
+{
+    int64_t start = bench_now();
+    int64_t end = bench_now();
+
+    bench_keep(&start);
+    bench_keep(&end);
+}
+
+static BENCH_HOT void
+eight_attributes(void)
+{
+    llmlab_span_t *span =
+        llmlab_span_start(client, NULL, "search", LLMLAB_SPAN_TOOL);
+
+    llmlab_span_set_string(span, "user.plan", "enterprise");
+    llmlab_span_set_string(span, "index.name", "documents-2026");
+    llmlab_span_set_string(span, "query.language", "en");
+    llmlab_span_set_string(span, "query.filter", "published = true");
+    llmlab_span_set_string(span, "cache.status", "miss");
+    llmlab_span_set_int(span, "result.count", 25);
+    llmlab_span_set_int(span, "result.bytes", 18211);
+    llmlab_span_set_double(span, "result.score", 0.8125);
+    llmlab_span_end(span);
+}
+
+static void
+no_attributes(void)
+{
+    llmlab_span_end(llmlab_span_start(client, NULL, "step", LLMLAB_SPAN_TOOL));
+}
+
+/* A finished call whose times the caller took, as an instrumentation does. */
+static BENCH_HOT void
+one_shot_call(void)
+{
+    llmlab_call_t call;
+
+    llmlab_call_init(&call);
+    call.start_ns = bench_now() + INT64_C(1780000000000000000);
+    call.provider = "openai";
+    call.api = "chat_completions";
+    call.model = "gpt-4o-mini-2024-07-18";
+    call.usage = &usage;
+    call.end_ns = bench_now() + INT64_C(1780000000000000000);
+    llmlab_record_call(client, &call);
+}
+
+/* As above without a model: what recording itself costs. */
+static void
+one_shot_step(void)
+{
+    llmlab_call_t call;
+
+    llmlab_call_init(&call);
+    call.kind = LLMLAB_SPAN_TOOL;
+    call.name = "search";
+    call.start_ns = bench_now() + INT64_C(1780000000000000000);
+    call.end_ns = bench_now() + INT64_C(1780000000000000000);
+    llmlab_record_call(client, &call);
+}
+
+/* What a careful program does without us: two clock reads and a copy of a
+ * record of the same size into an array under a mutex. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct {
+    int64_t start;
+    int64_t end;
+    char text[384];
+} queue[BURST];
+static size_t queued;
+
+static void
+mutex_queue(void)
+{
+    static const char text[384] = "a record";
+    int64_t start = bench_now();
+    int64_t end = bench_now();
+
+    pthread_mutex_lock(&lock);
+    queue[queued % BURST].start = start;
+    queue[queued % BURST].end = end;
+    memcpy(queue[queued % BURST].text, text, sizeof text);
+    queued++;
+    pthread_mutex_unlock(&lock);
+}
+
+static double
+time_burst(void (*work)(void), int count)
+{
+    int64_t start = bench_now();
+    int i;
+
+    for (i = 0; i < count; i++) {
+        work();
+    }
+    return (double)(bench_now() - start) / count;
+}
+
+static void
+drain(void)
+{
+    llmlab_client_flush(client, 10000, NULL);
+}
+
+/* Alternates with the baseline, so that both see the same noise. */
+static void
+compare(bench_t *bench, const char *what, void (*work)(void), double at_most)
+{
+    double floor[BENCH_REPEATS];
+    double times[BENCH_REPEATS];
+    char label[96];
+    int i;
+
+    time_burst(work, 300);
+    drain();
+    for (i = 0; i < BENCH_REPEATS; i++) {
+        floor[i] = time_burst(two_clock_reads, BURST);
+        times[i] = time_burst(work, BURST);
+        drain();
+    }
+    snprintf(label, sizeof label, "%s: min", what);
+    bench_row(bench, label, bench_min(times, BENCH_REPEATS), "ns", NAN, NAN);
+    snprintf(label, sizeof label, "%s: median", what);
+    bench_row(bench, label, bench_median(times, BENCH_REPEATS), "ns", NAN, NAN);
+    snprintf(label, sizeof label, "%s: min over two clock reads", what);
+    bench_row(bench, label,
+              bench_min(times, BENCH_REPEATS) / bench_min(floor, BENCH_REPEATS),
+              "x", at_most, NAN);
+}
+
+/* One span every 10 us on each thread, each span timed by itself. */
+typedef struct paced_s {
+    double *times;
+    pthread_barrier_t *ready;
+} paced_t;
+
+static void *
+run_paced(void *payload)
+{
+    paced_t *paced = payload;
+    int64_t next;
+    int i;
+
+    time_burst(eight_attributes, 300);
+    pthread_barrier_wait(paced->ready);
+    next = bench_now();
+    for (i = 0; i < PACED; i++) {
+        int64_t start;
+
+        next += 10000;
+        while ((start = bench_now()) < next) {
+        }
+        eight_attributes();
+        paced->times[i] = (double)(bench_now() - start);
+    }
+    return NULL;
+}
+
+static void
+percentiles(bench_t *bench, int threads, double p999_at_most)
+{
+    static const struct {
+        const char *name;
+        double share;
+    } shares[] = {{"p50", 0.5},
+                  {"p90", 0.9},
+                  {"p99", 0.99},
+                  {"p99.9", 0.999},
+                  {"p99.99", 0.9999}};
+    double *times = malloc(sizeof *times * PACED * (size_t)threads);
+    pthread_barrier_t ready;
+    pthread_t handles[2];
+    paced_t paced[2];
+    int i;
+
+    pthread_barrier_init(&ready, NULL, (unsigned)threads);
+    for (i = 0; i < threads; i++) {
+        paced[i].times = times + (size_t)i * PACED;
+        paced[i].ready = &ready;
+        pthread_create(&handles[i], NULL, run_paced, &paced[i]);
+    }
+    for (i = 0; i < threads; i++) {
+        pthread_join(handles[i], NULL);
+    }
+    bench_sort(times, (size_t)(PACED * threads));
+    for (i = 0; i < 5; i++) {
+        char label[96];
+
+        snprintf(label, sizeof label, "8 attributes, %d thread%s: %s", threads,
+                 threads == 1 ? "" : "s", shares[i].name);
+        bench_row(
+            bench, label,
+            bench_percentile(times, (size_t)(PACED * threads), shares[i].share),
+            "ns", i == 3 ? p999_at_most : NAN, NAN);
+    }
+    free(times);
+    pthread_barrier_destroy(&ready);
+    drain();
+}
+
+static void
+warm_up(void *payload)
+{
+    (void)payload;
+    time_burst(eight_attributes, 500);
+    time_burst(one_shot_call, 500);
+}
+
+static void
+hundred_spans(void *payload)
+{
+    (void)payload;
+    time_burst(eight_attributes, 100);
+    time_burst(one_shot_call, 100);
+}
+
+static void
+count(bench_t *bench)
+{
+    uint64_t before;
+    int64_t calls;
+
+    warm_up(NULL);
+    drain();
+    before = bench_mallocs();
+    hundred_spans(NULL);
+    bench_row(bench, "allocations a span after warm-up",
+              (double)(bench_mallocs() - before) / 200, "", 0, NAN);
+    drain();
+    calls = bench_syscalls(warm_up, hundred_spans, NULL);
+    if (calls < 0) {
+        bench_note(bench, "system calls cannot be counted here");
+    } else {
+        bench_row(bench, "system calls in 200 spans after warm-up",
+                  (double)calls, "", 0, NAN);
+    }
+    drain();
+}
+
+int
+main(int argc, char **argv)
+{
+    bench_t bench;
+
+    bench_begin(&bench, "span", argc, argv);
+    llmlab_usage_init(&usage);
+    llmlab_usage_set(&usage, LLMLAB_USAGE_INPUT_TOKENS, 1200);
+    llmlab_usage_set(&usage, LLMLAB_USAGE_CACHE_READ_TOKENS, 1024);
+    llmlab_usage_set(&usage, LLMLAB_USAGE_OUTPUT_TOKENS, 80);
+    client = bench_open(settings);
+    if (bench.counting) {
+        time_burst(eight_attributes, 1000);
+        time_burst(one_shot_call, 1000);
+    } else {
+        compare(&bench, "span, no attributes", no_attributes, NAN);
+        compare(&bench, "span, 8 string-key attributes", eight_attributes, 2.5);
+        compare(&bench, "one-shot record of a step", one_shot_step, NAN);
+        compare(&bench, "one-shot record of a priced call", one_shot_call, 1.4);
+        compare(&bench, "mutex queue, 400 bytes", mutex_queue, NAN);
+        percentiles(&bench, 1, 200);
+        percentiles(&bench, 2, 850);
+        count(&bench);
+        bench_drops(&bench, "all", client);
+    }
+    llmlab_client_close(client, 10000);
+    return bench_end(&bench);
+}
