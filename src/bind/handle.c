@@ -229,15 +229,15 @@ no_handle(int64_t handle)
     return llmlab__fail(LLMLAB_EINVAL, "no such handle");
 }
 
-llmlab_status_t
-llmlab__handle_hold_last(llmlab__slot_t **out, int64_t handle, unsigned kinds)
+static inline llmlab_status_t
+hold(llmlab__slot_t **out, int64_t handle, unsigned kinds, bool forked_too)
 {
     uint64_t generation = (uint64_t)handle >> INDEX_BITS;
     uint64_t idle = word_of(generation, IDLE);
     llmlab__slot_t *slot;
 
     *out = NULL;
-    if (handle <= 0 || generation == 0 || generation > GENERATIONS) {
+    if (generation - 1 >= GENERATIONS) {
         return no_handle(handle);
     }
     slot = slot_at((uint32_t)handle & ((1U << INDEX_BITS) - 1));
@@ -257,24 +257,29 @@ llmlab__handle_hold_last(llmlab__slot_t **out, int64_t handle, unsigned kinds)
         llmlab__handle_let_go(slot);
         return llmlab__fail(LLMLAB_EINVAL, "the handle is of another kind");
     }
-    *out = slot;
     if (is_forked(slot)) {
+        if (forked_too) {
+            *out = slot;
+        } else {
+            llmlab__handle_let_go(slot);
+        }
         return llmlab__fail(LLMLAB_EFORKED,
                             "the handle belongs to the parent process");
     }
+    *out = slot;
     return LLMLAB_OK;
 }
 
 llmlab_status_t
 llmlab__handle_hold(llmlab__slot_t **out, int64_t handle, unsigned kinds)
 {
-    llmlab_status_t status = llmlab__handle_hold_last(out, handle, kinds);
+    return hold(out, handle, kinds, false);
+}
 
-    if (status != LLMLAB_OK && *out != NULL) {
-        llmlab__handle_let_go(*out);
-        *out = NULL;
-    }
-    return status;
+llmlab_status_t
+llmlab__handle_hold_last(llmlab__slot_t **out, int64_t handle, unsigned kinds)
+{
+    return hold(out, handle, kinds, true);
 }
 
 void
@@ -290,7 +295,8 @@ void
 llmlab__handle_free(llmlab__slot_t *slot)
 {
     uint64_t word = atomic_load_explicit(&slot->state, memory_order_relaxed);
-    uint64_t next = generation_of(word) % GENERATIONS + 1;
+    uint64_t next =
+        generation_of(word) < GENERATIONS ? generation_of(word) + 1 : 1;
 
     slot->object = NULL;
     atomic_store_explicit(&slot->state, word_of(next, FREE),
