@@ -184,10 +184,11 @@ LLMLAB_API llmlab_bind_status_t llmlab_bind_set_model(int64_t span,
                                                       size_t model_size);
 LLMLAB_API llmlab_bind_status_t llmlab_bind_set_request_model(
     int64_t span, const char *model, size_t model_size);
-/** One count by the number of its field in llmlab_bind_info(). */
-LLMLAB_API llmlab_bind_status_t llmlab_bind_set_usage_count(int64_t span,
-                                                            int field,
-                                                            int64_t count);
+/** The usual counts; -1 is "not stated". As set_usage, it replaces what was
+ * stated before. */
+LLMLAB_API llmlab_bind_status_t llmlab_bind_set_tokens(
+    int64_t span, int64_t input, int64_t output, int64_t cache_read,
+    int64_t cache_write, int64_t reasoning);
 /** A JSON object of field names and counts; nulls are absent. */
 LLMLAB_API llmlab_bind_status_t llmlab_bind_set_usage(int64_t span,
                                                       const char *json,

@@ -161,15 +161,35 @@ set_usage(int64_t span, const llmlab_usage_t *usage)
 }
 
 llmlab_bind_status_t
-llmlab_bind_set_usage_count(int64_t span, int field, int64_t count)
+llmlab_bind_set_tokens(int64_t span, int64_t input, int64_t output,
+                       int64_t cache_read, int64_t cache_write,
+                       int64_t reasoning)
 {
+    const struct {
+        llmlab_usage_field_t field;
+        int64_t count;
+    } stated[] = {
+        {LLMLAB_USAGE_INPUT_TOKENS, input},
+        {LLMLAB_USAGE_OUTPUT_TOKENS, output},
+        {LLMLAB_USAGE_CACHE_READ_TOKENS, cache_read},
+        {LLMLAB_USAGE_CACHE_WRITE_TOKENS, cache_write},
+        {LLMLAB_USAGE_REASONING_TOKENS, reasoning},
+    };
     llmlab_usage_t usage;
+    size_t i;
 
-    if (field < 0 || field >= LLMLAB_USAGE_FIELDS || count < 0) {
-        return llmlab__fail(LLMLAB_EINVAL, "no usage field or no count");
-    }
     llmlab_usage_init(&usage);
-    llmlab_usage_set(&usage, (llmlab_usage_field_t)field, (uint64_t)count);
+    for (i = 0; i < sizeof stated / sizeof *stated; i++) {
+        if (stated[i].count < -1) {
+            return llmlab__fail(LLMLAB_EINVAL, "%s: %lld is no count",
+                                llmlab_usage_field_name(stated[i].field),
+                                (long long)stated[i].count);
+        }
+        if (stated[i].count >= 0) {
+            llmlab_usage_set(&usage, stated[i].field,
+                             (uint64_t)stated[i].count);
+        }
+    }
     return set_usage(span, &usage);
 }
 

@@ -210,8 +210,8 @@ test_stale_and_foreign_spans(void **state)
     assert_int_equal(llmlab_bind_begin(client, 0, S("x"), 99), LLMLAB_EINVAL);
     assert_int_equal(llmlab_bind_begin(client, 0, S("x"), -1), LLMLAB_EINVAL);
     assert_int_equal(llmlab_bind_set_outcome(span, 17), LLMLAB_EINVAL);
-    assert_int_equal(llmlab_bind_set_usage_count(span, 99, 1), LLMLAB_EINVAL);
-    assert_int_equal(llmlab_bind_set_usage_count(span, 0, -1), LLMLAB_EINVAL);
+    assert_int_equal(llmlab_bind_set_tokens(span, 1, -2, -1, -1, -1),
+                     LLMLAB_EINVAL);
     assert_int_equal(llmlab_bind_stream_feed(span, S("data: {}")),
                      LLMLAB_EINVAL);
     assert_null(llmlab_bind_text_data(span, NULL));
@@ -261,10 +261,11 @@ test_every_setter_reaches_the_wire(void **state)
                      LLMLAB_OK);
     assert_int_equal(llmlab_bind_set_request_model(span, S("gpt-4o")),
                      LLMLAB_OK);
-    assert_int_equal(llmlab_bind_set_usage(span, S("{\"input_tokens\":1000}")),
+    assert_int_equal(llmlab_bind_set_tokens(span, 7, -1, -1, -1, -1),
                      LLMLAB_OK);
     assert_int_equal(
-        llmlab_bind_set_usage_count(span, LLMLAB_USAGE_OUTPUT_TOKENS, 100),
+        llmlab_bind_set_usage(
+            span, S("{\"input_tokens\":1000,\"output_tokens\":100}")),
         LLMLAB_OK);
     assert_int_equal(llmlab_bind_set_cost(span, S("0.25")), LLMLAB_OK);
     assert_int_equal(

@@ -8,7 +8,8 @@
 typedef struct bench_server_s {
     char folder[256];
     char database[300];
-    char key[64]; /* of the project, for ingest and reading */
+    char key[64];      /* for ingest */
+    char read_key[64]; /* for questions */
     int port;
     pid_t pid;
 } bench_server_t;
