@@ -90,6 +90,9 @@ apply_setting(llmlab_config_t *config, llmlab__document_t *document,
         text.data = flag ? "true" : "false";
         text.size = flag ? 4 : 5;
     } else if (!llmlab__document_string(document, &text)) {
+        if (document->json.error != NULL) {
+            return LLMLAB_OK; /* the document's close tells the fault */
+        }
         return llmlab__fail(LLMLAB_ECONFIG,
                             "%.64s: not a string, number or boolean",
                             name->data);
