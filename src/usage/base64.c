@@ -38,9 +38,10 @@ give_decoded(llmlab__reader_t *reader, const char *bytes, size_t size)
         return;
     }
     if (!reader->inner_used) {
-        /* An agent's answer comes the same way, as plain text. */
+        /* An agent's answer comes the same way, as plain text, at the end. */
         if (bytes[0] != '{') {
             reader->inner_ignored = true;
+            reader->facts.ended = true;
             return;
         }
         reader->inner_used = true;

@@ -305,8 +305,6 @@ finish(llmlab__facts_t *facts)
     (void)llmlab__give(facts, LLMLAB_USAGE_OUTPUT_TOKENS, LLMLAB__OUT);
     (void)llmlab__give(facts, LLMLAB_USAGE_CACHE_READ_TOKENS, read_slot);
     give_writes(facts, write_slot);
-    /* Every vendor's stream ends with Bedrock's own counts. */
-    facts->ended |= llmlab__has(facts, LLMLAB__METRIC_IN);
 }
 
 const llmlab__form_t llmlab__form_bedrock = {

@@ -13,9 +13,10 @@ enum {
     KEY_RESPONSE,
     KEY_EMBEDDINGS,
     KEY_VECTOR, /* the first element of embeddings */
+    KEY_CREATED,
     KEY_CREATED_AT,
-    KEY_MESSAGE,
-    KEY_FINISH_REASON
+    KEY_FINISH_REASON,
+    KEY_MESSAGE
 };
 
 typedef struct mark_s {
@@ -35,7 +36,7 @@ static const mark_t marks[] = {
     {"created_at", NULL, KEY_CREATED_AT},
     {"choices", &llmlab__form_openai_chat, 0},
     {"data", &llmlab__form_openai_chat, 0},
-    {"created", &llmlab__form_openai_chat, 0},
+    {"created", NULL, KEY_CREATED},
     {"system_fingerprint", &llmlab__form_openai_chat, 0},
     {"x_groq", &llmlab__form_openai_chat, 0},
     {"usage_info", &llmlab__form_openai_chat, 0},
@@ -68,8 +69,8 @@ static const mark_t marks[] = {
     {"contentBlockDelta", &llmlab__form_bedrock, 0},
     {"contentBlockStop", &llmlab__form_bedrock, 0},
     {"contentBlockIndex", &llmlab__form_bedrock, 0},
-    {"message", NULL, KEY_MESSAGE},
     {"finish_reason", NULL, KEY_FINISH_REASON},
+    {"message", NULL, KEY_MESSAGE},
     {"chat_history", &llmlab__form_cohere, 0},
     {"generation_id", &llmlab__form_cohere, 0},
     {"generations", &llmlab__form_cohere, 0},
@@ -93,7 +94,6 @@ typedef struct prefix_s {
 static const prefix_t prefixes[] = {
     {KEY_ID, "chatcmpl-", &llmlab__form_openai_chat},
     {KEY_ID, "resp_", &llmlab__form_openai_responses},
-    {KEY_ID, "msg_", &llmlab__form_anthropic},
     {KEY_OBJECT, "response", &llmlab__form_openai_responses},
     {KEY_OBJECT, "interaction", &llmlab__form_gemini_interactions},
     {KEY_OBJECT, "", &llmlab__form_openai_chat},
@@ -178,7 +178,10 @@ on_enter(void *context, bool object)
         }
         return false;
     case KEY_MESSAGE:
-        walk->detect_saw_message = object;
+        /* Behind an id alone; others write a model or a type before it. */
+        if (object && walk->detect_saw_id) {
+            decide(walk, &llmlab__form_cohere);
+        }
         return false;
     case KEY_NONE:
         break;
@@ -207,10 +210,15 @@ on_scalar(void *context, llmlab__json_type_t type,
     if (walk->detect_key == KEY_ID) {
         walk->detect_saw_id = true;
     }
+    if (walk->detect_key == KEY_CREATED && type == LLMLAB__JSON_NUMBER) {
+        decide(walk, &llmlab__form_openai_chat);
+    }
     if (type != LLMLAB__JSON_STRING) {
         return;
     }
-    if (walk->detect_key == KEY_FINISH_REASON && walk->detect_saw_message) {
+    /* Of those with a finish reason at the root, only Cohere shouts. */
+    if (walk->detect_key == KEY_FINISH_REASON && text->size > 0 &&
+        text->data[0] >= 'A' && text->data[0] <= 'Z') {
         decide(walk, &llmlab__form_cohere);
     }
     for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
@@ -242,7 +250,6 @@ llmlab__detect_begin(llmlab__walk_t *walk)
     walk->detect_key = KEY_NONE;
     walk->detect_level = 0;
     walk->detect_saw_id = false;
-    walk->detect_saw_message = false;
     walk->prefix_size = 0;
     llmlab__push_init(&walk->detect, &handler, walk);
 }

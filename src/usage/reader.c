@@ -263,7 +263,8 @@ is_complete(const llmlab__reader_t *reader, const llmlab__facts_t *facts)
     case LLMLAB__FRAMING_SSE:
         return facts->ended || llmlab__sse_is_done(&reader->sse);
     case LLMLAB__FRAMING_EVENTSTREAM:
-        return facts->ended &&
+        /* Every vendor's stream ends with Bedrock's own counts. */
+        return (facts->ended || llmlab__has(facts, LLMLAB__METRIC_IN)) &&
                llmlab__eventstream_at_rest(&reader->eventstream);
     default:
         return false;

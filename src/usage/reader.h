@@ -75,7 +75,6 @@ typedef struct llmlab__walk_s {
     /* Finding the format: */
     const llmlab__form_t *found;
     bool detect_saw_id;
-    bool detect_saw_message;
     unsigned detect_level;
     uint8_t detect_key;
     size_t prefix_size;
