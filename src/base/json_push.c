@@ -96,8 +96,8 @@ give_scalar(llmlab__push_t *push, llmlab__json_type_t type, const char *begin,
     }
 }
 
-/* Where a well-formed number at p ends. *whole is false where the end of the
- * input may have cut it; NULL is a malformed one. */
+/* Where a well-formed number at p ends; NULL for a malformed one. *whole is
+ * false for that, and where the end of the input may have cut it. */
 static const char *
 number_end(const char *p, const char *end, bool *whole)
 {
@@ -355,14 +355,8 @@ value:
     }
 
     stop = number_end(p, end, &whole);
-    if (stop == NULL) {
-        FAULT("malformed number");
-    }
-    if (!whole) {
-        goto kept_number;
-    }
-    if (stop - p >= LLMLAB__PUSH_SCRATCH) {
-        FAULT("number with too many digits");
+    if (!whole || stop - p >= LLMLAB__PUSH_SCRATCH) {
+        goto kept_number; /* cut, or malformed: told there, in one way */
     }
     p = stop;
     give_scalar(push, LLMLAB__JSON_NUMBER, begin, p);

@@ -65,7 +65,7 @@ static const llmlab__node_t message_nodes[] = {
 static const llmlab__node_t delta_nodes[] = {
     LLMLAB__VALUE_HOOK("finish_reason", llmlab__on_stop),
     LLMLAB__STRICT("usage", usage_nodes),
-    LLMLAB__INSIDE("message", message_nodes),
+    LLMLAB__HOOKED("message", message_nodes, on_message),
     LLMLAB__NODES_END,
 };
 

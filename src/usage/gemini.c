@@ -321,7 +321,12 @@ finish(llmlab__facts_t *facts)
                        LLMLAB__OUT_IMAGE);
     (void)llmlab__give(facts, LLMLAB_USAGE_OUTPUT_VIDEO_TOKENS,
                        LLMLAB__OUT_VIDEO);
-    /* The last chunk has the finish reason and the final counts. */
+}
+
+/* The last chunk has the finish reason and the final counts. */
+static void
+event(llmlab__facts_t *facts)
+{
     facts->ended |= facts->stopped;
 }
 
@@ -329,6 +334,7 @@ const llmlab__form_t llmlab__form_gemini = {
     .name = "generate_content",
     .root = {.key = "", .nodes = root_nodes, .hook = on_root},
     .finish = finish,
+    .event = event,
 };
 
 /* --- the Interactions API ------------------------------------------------- */
@@ -395,4 +401,5 @@ const llmlab__form_t llmlab__form_gemini_interactions = {
     .name = "interactions",
     .root = {.key = "", .nodes = interaction_root_nodes},
     .finish = finish,
+    .event = event,
 };

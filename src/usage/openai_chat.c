@@ -132,18 +132,24 @@ static const llmlab__node_t root_nodes[] = {
     LLMLAB__NODES_END,
 };
 
+/* Some servers send no [DONE]; usage is the last thing that comes. */
+static void
+event(llmlab__facts_t *facts)
+{
+    facts->ended |= facts->stopped && facts->has_usage;
+}
+
 static void
 finish(llmlab__facts_t *facts)
 {
     llmlab__openai_finish(facts);
     (void)llmlab__give(facts, LLMLAB_USAGE_WEB_SEARCH_REQUESTS,
                        LLMLAB__SEARCHES);
-    /* Some servers send no [DONE]; usage is the last thing that comes. */
-    facts->ended |= facts->stopped && facts->has_usage;
 }
 
 const llmlab__form_t llmlab__form_openai_chat = {
     .name = "chat_completions",
     .root = {.key = "", .nodes = root_nodes},
     .finish = finish,
+    .event = event,
 };

@@ -95,17 +95,17 @@ llmlab__reader_event_json(llmlab__reader_t *reader, const char *bytes,
     return taken;
 }
 
-/* Nothing follows: completes a bare number, and finds a cut text. */
+/* Nothing follows. False where the text is cut off. */
 static bool
 text_ends(llmlab__reader_t *reader)
 {
-    llmlab__walk_t *walk = &reader->walk;
-
-    if (llmlab__walk_done(walk)) {
-        return true;
+    if (!llmlab__walk_done(&reader->walk)) {
+        if (!llmlab__walk_finish(&reader->walk)) {
+            return false;
+        }
+        text_done(reader);
     }
-    (void)llmlab__reader_event_json(reader, "\n", 1);
-    return llmlab__walk_done(walk);
+    return true;
 }
 
 void

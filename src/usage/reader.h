@@ -136,6 +136,8 @@ void llmlab__walk_init(llmlab__walk_t *walk, llmlab__reader_t *reader,
 /* Get ready for the next text. */
 void llmlab__walk_begin(llmlab__walk_t *walk);
 size_t llmlab__walk_feed(llmlab__walk_t *walk, const char *bytes, size_t size);
+/* No more comes: completes a bare number. True if the text is whole. */
+bool llmlab__walk_finish(llmlab__walk_t *walk);
 /* The text's value has ended. */
 bool llmlab__walk_done(const llmlab__walk_t *walk);
 const char *llmlab__walk_error(const llmlab__walk_t *walk);

@@ -300,6 +300,15 @@ llmlab__walk_begin(llmlab__walk_t *walk)
     }
 }
 
+/* The format is found, or will not be: walk through what was kept. Returns how
+ * much of it was taken. */
+static size_t
+start_with_prefix(llmlab__walk_t *walk)
+{
+    start(walk, walk->found != NULL ? walk->found : &llmlab__form_openai_chat);
+    return llmlab__push_feed(&walk->push, walk->prefix, walk->prefix_size);
+}
+
 /* Look for the format in the text's beginning, which is kept and then walked
  * through. Returns how many bytes were taken. */
 static size_t
@@ -327,10 +336,7 @@ feed_unknown(llmlab__walk_t *walk, const char *bytes, size_t size)
         walk->detect.error == NULL && walk->prefix_size < LLMLAB__PREFIX) {
         return taken;
     }
-    start(walk, walk->found != NULL ? walk->found : &llmlab__form_openai_chat);
-    return taken -
-           (walk->prefix_size -
-            llmlab__push_feed(&walk->push, walk->prefix, walk->prefix_size));
+    return taken - (walk->prefix_size - start_with_prefix(walk));
 }
 
 size_t
@@ -345,6 +351,15 @@ llmlab__walk_feed(llmlab__walk_t *walk, const char *bytes, size_t size)
         }
     }
     return taken + llmlab__push_feed(&walk->push, bytes + taken, size - taken);
+}
+
+bool
+llmlab__walk_finish(llmlab__walk_t *walk)
+{
+    if (!walk->running) {
+        (void)start_with_prefix(walk);
+    }
+    return llmlab__push_finish(&walk->push);
 }
 
 bool
