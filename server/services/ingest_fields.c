@@ -140,10 +140,10 @@ llmlab__field_ms(llmlab__json_t *json, int64_t *out_ns)
             *out_ns = (int64_t)(ms * 1e6 + 0.5);
             return NULL;
         } else if (decimals < 6) {
-            if (value > INT64_MAX / 100 / 1000000) {
+            if (__builtin_mul_overflow(value, 10, &value) ||
+                __builtin_add_overflow(value, c - '0', &value)) {
                 return "range";
             }
-            value = value * 10 + (c - '0');
             decimals += decimals >= 0;
         }
     }
