@@ -116,6 +116,18 @@ cli_remote_param(cli_remote_t *remote, const char *name, const char *value)
     append_escaped(remote, value);
 }
 
+void
+cli_remote_time_param(cli_remote_t *remote, const char *name, const char *value)
+{
+    char day[32];
+
+    if (value != NULL && strchr(value, 'T') == NULL) {
+        snprintf(day, sizeof(day), "%s_date", name);
+        name = day;
+    }
+    cli_remote_param(remote, name, value);
+}
+
 /* Full jitter below a bound that doubles, or what the server says. */
 static long
 pause_ms(cli_remote_t *remote, int attempt)
@@ -215,7 +227,7 @@ cli_remote_get_json(cli_remote_t *remote, cJSON **out)
         return false;
     }
     if (llmlab__json_dom_parse(out, (const char *)remote->body.data,
-                               remote->body.size, 32) != LLMLAB_OK) {
+                               remote->body.size, 256) != LLMLAB_OK) {
         fprintf(stderr,
                 "llmlab: %s answers no JSON: is it an llmlab-server? (%s)\n",
                 remote->server->url, llmlab_status_detail());

@@ -28,6 +28,11 @@ void cli_remote_begin(cli_remote_t *remote, const char *path);
 void cli_remote_param(cli_remote_t *remote, const char *name,
                       const char *value);
 
+/* As above; "start" is an instant where the value has a T, else "start_date",
+ * a whole day. */
+void cli_remote_time_param(cli_remote_t *remote, const char *name,
+                           const char *value);
+
 /* Ask. A busy server (429, 503) is asked again after what it says, else with
  * growing random pauses. False after a line on stderr that tells what to do;
  * true: the body holds a 200's reply. */

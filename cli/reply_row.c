@@ -1,0 +1,193 @@
+#include "cli/reply_row.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "cli/file.h"
+#include "cli/times.h"
+
+/* A member that is a string; null and other types leave out as it was. */
+static bool
+take_text(llmlab__json_t *json, char *out, size_t capacity)
+{
+    llmlab__json_text_t text;
+
+    if (!llmlab__json_string(json, &text)) {
+        return false;
+    }
+    llmlab__json_unescape(&text, out, capacity);
+    return true;
+}
+
+static bool
+take_time(llmlab__json_t *json, int64_t *out)
+{
+    char text[64];
+    int64_t time_ns;
+
+    if (!take_text(json, text, sizeof(text))) {
+        return false;
+    }
+    /* A redacted date is as good as none. */
+    if (cli_time_parse(text, strlen(text), &time_ns)) {
+        *out = time_ns;
+    }
+    return true;
+}
+
+static bool
+take_status(llmlab__json_t *json, int64_t *out)
+{
+    llmlab__json_text_t number;
+
+    if (!llmlab__json_number(json, &number)) {
+        return false;
+    }
+    if (llmlab__json_int(&number, out) != 0) {
+        *out = 0;
+    }
+    return true;
+}
+
+const char *
+cli_reply_row_parse(cli_reply_row_t *row, const char *line, size_t size)
+{
+    llmlab__json_t json;
+    llmlab__json_text_t key;
+    int64_t recorded_ns = 0;
+
+    memset(row, 0, sizeof(*row));
+    llmlab__json_init(&json, line, size);
+    if (!llmlab__json_enter_object(&json)) {
+        return json.error != NULL ? json.error : "the line is no JSON object";
+    }
+    while (llmlab__json_next_key(&json, &key)) {
+        bool taken = false;
+
+        if (llmlab__json_key_is(&key, "id")) {
+            taken = llmlab__json_raw(&json, &row->id);
+        } else if (llmlab__json_key_is(&key, "provider")) {
+            taken = take_text(&json, row->provider, sizeof(row->provider));
+        } else if (llmlab__json_key_is(&key, "api")) {
+            taken = take_text(&json, row->api, sizeof(row->api));
+        } else if (llmlab__json_key_is(&key, "url")) {
+            taken = take_text(&json, row->url, sizeof(row->url));
+        } else if (llmlab__json_key_is(&key, "response_file")) {
+            taken = take_text(&json, row->response_file,
+                              sizeof(row->response_file));
+        } else if (llmlab__json_key_is(&key, "status")) {
+            taken = take_status(&json, &row->status);
+        } else if (llmlab__json_key_is(&key, "stream")) {
+            taken = llmlab__json_bool(&json, &row->stream);
+        } else if (llmlab__json_key_is(&key, "at_utc")) {
+            taken = take_time(&json, &row->time_ns);
+        } else if (llmlab__json_key_is(&key, "recorded_at")) {
+            taken = take_time(&json, &recorded_ns);
+        } else if (llmlab__json_key_is(&key, "headers") &&
+                   llmlab__json_peek(&json) == LLMLAB__JSON_OBJECT) {
+            taken = llmlab__json_raw(&json, &row->headers);
+        }
+        if (!taken) {
+            llmlab__json_skip(&json);
+        }
+    }
+    if (json.error != NULL) {
+        return json.error;
+    }
+    if (!llmlab__json_at_end(&json)) {
+        return "something follows the JSON object";
+    }
+    if (row->response_file[0] == '\0') {
+        return "response_file is missing";
+    }
+    if (row->time_ns == 0) {
+        row->time_ns = recorded_ns;
+    }
+    return NULL;
+}
+
+static void
+add_headers(const llmlab__json_text_t *headers, llmlab_reply_t *reply)
+{
+    llmlab__json_t json;
+    llmlab__json_text_t key;
+
+    if (headers->data == NULL) {
+        return;
+    }
+    llmlab__json_init(&json, headers->data, headers->size);
+    if (!llmlab__json_enter_object(&json)) {
+        return;
+    }
+    while (llmlab__json_next_key(&json, &key)) {
+        char name[128];
+        char value[1024];
+
+        if (take_text(&json, value, sizeof(value))) {
+            llmlab__json_unescape(&key, name, sizeof(name));
+            llmlab_reply_set_header(reply, name, value);
+        } else {
+            llmlab__json_skip(&json);
+        }
+    }
+}
+
+const char *
+cli_reply_row_read(const cli_reply_row_t *row, const char *root,
+                   llmlab__buf_t *body, llmlab_reply_t *reply,
+                   llmlab_status_t *status)
+{
+    if (!cli_file_read_in(body, root, row->response_file)) {
+        return strerror(errno);
+    }
+    *status = llmlab_usage_read(reply, row->provider, row->api, body->data,
+                                body->size);
+    add_headers(&row->headers, reply);
+    llmlab_reply_set_url(reply, row->url, strlen(row->url));
+    return NULL;
+}
+
+void
+cli_reply_price(cli_reply_cost_t *out, const llmlab_price_book_t *book,
+                const llmlab_reply_t *reply, int64_t time_ns)
+{
+    llmlab_call_facts_t facts;
+
+    memset(out, 0, sizeof(*out));
+    llmlab_call_facts_init(&facts);
+    facts.provider = reply->provider;
+    facts.model = reply->model;
+    facts.usage = &reply->usage;
+    facts.time_ns = time_ns;
+    facts.service_tier = reply->service_tier;
+    facts.speed = reply->speed;
+    facts.region = reply->region;
+    out->has_computed =
+        llmlab_cost_compute(&out->computed, book, &facts) == LLMLAB_OK;
+    if (!reply->has_provider_cost) {
+        return;
+    }
+    out->has_stated = true;
+    out->stated.low = reply->provider_cost[0];
+    out->stated.high = reply->provider_cost[1];
+    if (reply->is_byok && reply->has_upstream_cost) {
+        llmlab_money_t upstream = {reply->upstream_cost[0],
+                                   reply->upstream_cost[1]};
+
+        out->has_stated = llmlab_money_add(&out->stated, upstream) == LLMLAB_OK;
+    }
+}
+
+bool
+cli_reply_cost_effective(const cli_reply_cost_t *cost, llmlab_money_t *out)
+{
+    if (cost->has_stated) {
+        *out = cost->stated;
+        return true;
+    }
+    if (cost->has_computed) {
+        *out = cost->computed.amount;
+        return true;
+    }
+    return false;
+}
