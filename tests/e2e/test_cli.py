@@ -1,0 +1,169 @@
+"""The llmlab command: options, help, exit codes, what garbage gets."""
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+LLMLAB = os.path.join(os.environ["LLMLAB_BUILD_DIR"], "bin", "llmlab")
+# No variable of the machine may decide a test.
+ENVIRONMENT = {k: v for k, v in os.environ.items()
+               if not k.startswith("LLMLAB_")}
+
+
+def run(*arguments, stdin=b"", **more):
+    return subprocess.run([LLMLAB, *arguments], input=stdin, timeout=60,
+                          capture_output=True, env={**ENVIRONMENT, **more})
+
+
+class Frame(unittest.TestCase):
+    def test_nothing_asked(self):
+        result = run()
+        self.assertEqual(result.returncode, 2)
+        self.assertIn(b"usage: llmlab", result.stderr)
+        self.assertEqual(result.stdout, b"")
+
+    def test_help_lists_every_command_and_each_has_its_own(self):
+        listing = run("help")
+        self.assertEqual(listing.returncode, 0)
+        names = [line.split()[0] for line in listing.stdout.decode().split("\n")
+                 if line.startswith("  ") and not line.startswith("   ")]
+        self.assertIn("replay", names)
+        for name in set(names) - {"help"}:
+            one = run(name, "--help")
+            self.assertEqual(one.returncode, 0, name)
+            self.assertTrue(one.stdout.startswith(
+                f"usage: llmlab {name}".encode()), name)
+            self.assertEqual(run("help", name).stdout, one.stdout, name)
+            for line in one.stdout.decode().split("\n"):
+                self.assertLessEqual(len(line), 100, line)
+
+    def test_unknown_command_names_the_nearest(self):
+        result = run("replya")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn(b'did you mean "replay"', result.stderr)
+
+    def test_unknown_option_names_the_nearest(self):
+        result = run("replay", "--sped", "1", "x.csv")
+        self.assertEqual(result.returncode, 2)
+        self.assertIn(b"did you mean --speed?", result.stderr)
+
+    def test_bad_values_are_misuse(self):
+        for arguments in (["replay"], ["replay", "a", "b"],
+                          ["replay", "--speed", "fast", "x.csv"],
+                          ["replay", "--speed", "-1", "x.csv"],
+                          ["replay", "--traces", "0", "x.csv"],
+                          ["replay", "--traces", "12x", "x.csv"],
+                          ["replay", "--at-utc", "soon", "x.csv"],
+                          ["replay", "--traces"],
+                          ["replay", "--json=1", "x.csv"],
+                          ["usage", "--at-utc", "2026-13-01"],
+                          ["usage", "--jsonl", "file"],
+                          ["usage", "--prices", "/nonexistent"]):
+            result = run(*arguments)
+            self.assertEqual(result.returncode, 2, arguments)
+            self.assertIn(b"llmlab: ", result.stderr, arguments)
+
+    def test_a_full_disk_is_a_failure(self):
+        with open("/dev/full", "wb") as full:
+            result = subprocess.run([LLMLAB, "help"], stdout=full,
+                                    stderr=subprocess.PIPE, timeout=60)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(b"No space left", result.stderr)
+
+
+class Usage(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.root = pathlib.Path(self.folder.name)
+        (self.root / "ok.json").write_text(
+            '{"id":"c","object":"chat.completion","model":"gpt-4o-mini",'
+            '"choices":[],"usage":{"prompt_tokens":10,"completion_tokens":5,'
+            '"total_tokens":15}}')
+
+    def tearDown(self):
+        self.folder.cleanup()
+
+    def test_one_bad_line_does_not_stop_the_rest(self):
+        good = (b'{"id":"a","provider":"openai","api":"chat_completions",'
+                b'"status":200,"response_file":"ok.json"}\n')
+        bad = [b"{", b"nonsense", b'"text"', b"[]", b"\xff\xfe\x00",
+               b'{"id":1}', b'{"response_file":7}', b'{"a":1} trailing',
+               b'{"response_file":"gone.json"}', b"[" * 100000,
+               b'{"response_file":"' + b"x" * 5000 + b'"}']
+        result = run("usage", "--jsonl", "--root", str(self.root),
+                     stdin=good + b"\n".join(bad) + b"\n\n" + good)
+        self.assertEqual(result.returncode, 1)
+        lines = result.stdout.decode().splitlines()
+        self.assertEqual(len(lines), 4)  # two good, two without their file
+        self.assertEqual(lines[0], lines[-1])
+        self.assertIn('"cost_usd":"0.0000045"', lines[0])
+        for number in range(2, 2 + len(bad)):
+            self.assertIn(f"line {number}: ".encode(), result.stderr)
+
+    def test_a_line_of_ten_megabytes(self):
+        line = (b'{"id":"a","pad":"' + b"x" * 10_000_000 +
+                b'","provider":"openai","api":"chat_completions",'
+                b'"response_file":"ok.json"}\n')
+        result = run("usage", "--jsonl", "--root", str(self.root), stdin=line)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(b'"input_tokens":10', result.stdout)
+
+    def test_for_people(self):
+        result = run("usage", str(self.root / "ok.json"))
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn(b"gpt-4o-mini", result.stdout)
+        self.assertIn(b"0.0000045 USD", result.stdout)
+        piped = run("usage", "-", stdin=(self.root / "ok.json").read_bytes())
+        self.assertEqual(piped.stdout, result.stdout)
+
+    def test_garbage_is_told(self):
+        for body in (b"{", b"\x00" * 1000, b'{"usage":{"prompt_tokens":-1}}',
+                     b'data: {"a":'):
+            result = run("usage", "--provider", "openai", "--json", stdin=body)
+            self.assertIn(result.returncode, (0, 1), body)
+            self.assertIn(b'"cost_usd":null', result.stdout, body)
+
+
+class Replay(unittest.TestCase):
+    def test_what_is_no_workload(self):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            (root / "bad.csv").write_text("a,b\n1,2\n")
+            (root / "other.txt").write_text("")
+            for name, said in (("gone.csv", b"No such file"),
+                               ("bad.csv", b"the header must be"),
+                               ("other.txt", b"neither a folder"),
+                               (".", b"index.jsonl: No such file")):
+                result = run("replay", str(root / name),
+                             LLMLAB_EXPORTER="memory")
+                self.assertEqual(result.returncode, 1, name)
+                self.assertIn(said, result.stderr, name)
+
+    def test_no_key_is_told(self):
+        result = run("replay", "x.csv")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn(b"key", result.stderr)
+
+    def test_bad_rows_are_told_and_the_rest_is_sent(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "some.csv"
+            path.write_bytes(
+                b"TIMESTAMP,ContextTokens,GeneratedTokens\r\n"
+                b"2023-11-16 18:15:46.6805900,374,44\r\n"
+                b"2023-11-16 18:15:50.9951690,-3,109\n"
+                b"yesterday,1,2\n"
+                b"2023-11-16 18:15:51,99999999999999999999,2\n"
+                b"2023-11-16 18:15:52,1\n"
+                b"2023-11-16 18:15:53,5,6")
+            result = run("replay", "--json", str(path),
+                         LLMLAB_EXPORTER="memory")
+            self.assertEqual(result.returncode, 1)
+            for number in (3, 4, 5, 6):
+                self.assertIn(f"line {number}: ".encode(), result.stderr)
+            # Two calls and the root of their trace.
+            self.assertIn(b'"attempted":3,"accepted":3', result.stdout)
+
+
+if __name__ == "__main__":
+    unittest.main()
