@@ -166,8 +166,10 @@ static void
 on_hold(llmlab__worker_t *worker, const llmlab__delivery_t *delivery)
 {
     int64_t probe_ms = worker->config.options.probe_ms;
+    uint64_t skipped;
 
-    if (!worker->is_held) {
+    if (!worker->is_held &&
+        llmlab__log_allowed(&worker->hold_log, LOG_EVERY_NS, &skipped)) {
         llmlab__worker_say(
             worker, LLMLAB_LOG_ERROR,
             "%.100s refuses this key, project or address: HTTP %d; calls are "

@@ -43,6 +43,7 @@ struct llmlab__worker_s {
     uint64_t flush_finished; /* the last ticket that was done */
     bool flush_is_partial;   /* the rings could not be emptied for it */
     llmlab__log_limit_t failure_log;
+    llmlab__log_limit_t hold_log;
     llmlab__log_limit_t loss_log;
 
     /* Shared. */
