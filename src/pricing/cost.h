@@ -12,6 +12,9 @@ typedef struct llmlab__bill_s {
     const llmlab__rates_t *rates;
     llmlab__u128_t sums[LLMLAB_COST_PARTS];
     uint32_t parts; /* bit per part: it belongs to this call */
+    /* The row charges by other units than tokens: tokens without a rate are
+     * not charged. */
+    bool billed_otherwise;
     bool estimated; /* a class without a rate took another's */
     bool clamped;   /* parts exceeded their total */
     bool missing;   /* something was used that has no rate */
@@ -48,9 +51,7 @@ llmlab__bill_add(llmlab__bill_t *bill, llmlab_cost_part_t part, uint64_t count,
     }
 }
 
-/* billed_otherwise: the row charges by other units than tokens, so that tokens
- * without a rate are not charged. */
-void llmlab__bill_tokens(llmlab__bill_t *bill, bool billed_otherwise);
+void llmlab__bill_tokens(llmlab__bill_t *bill);
 
 /* tools: rates of the provider's tools, for those that the row lacks; may be
  * NULL. search_context: "low", "medium", "high"; NULL: medium. */

@@ -8,7 +8,7 @@ static llmlab__u128_t
 rate_of(const llmlab__rates_t *rates, unsigned rate_class)
 {
     llmlab__u128_t amount = rates->amount[rate_class];
-    bool halved = rates->batch && rates->rank[rate_class] == 0;
+    bool halved = rates->batch && (rates->rank[rate_class] & 1) == 0;
 
     return halved ? amount : amount * LLMLAB__TOKEN_SCALE;
 }
@@ -26,11 +26,11 @@ charge(llmlab__bill_t *bill, llmlab_cost_part_t part, uint64_t count,
     if (count == 0) {
         return;
     }
-    if (!llmlab__rates_has(rates, rate_class)) {
+    if (llmlab__rates_has(rates, rate_class)) {
+        llmlab__bill_add(bill, part, count, rate_of(rates, rate_class));
+    } else if (!bill->billed_otherwise) {
         bill->missing = true;
-        return;
     }
-    llmlab__bill_add(bill, part, count, rate_of(rates, rate_class));
 }
 
 /* As charge; a rate that is not the class's own is an estimate. */
@@ -38,7 +38,8 @@ static void
 charge_estimated(llmlab__bill_t *bill, uint64_t count, unsigned own,
                  unsigned other, unsigned last)
 {
-    if (count > 0 && !llmlab__rates_has(bill->rates, own)) {
+    if (count > 0 && !llmlab__rates_has(bill->rates, own) &&
+        !bill->billed_otherwise) {
         bill->estimated = true;
     }
     charge(bill, LLMLAB_COST_INPUT, count, own, other, last);
@@ -146,15 +147,13 @@ split_input(llmlab__bill_t *bill, input_t *input)
 }
 
 static void
-bill_input(llmlab__bill_t *bill, bool billed_otherwise)
+bill_input(llmlab__bill_t *bill)
 {
     input_t input;
 
     split_input(bill, &input);
-    if (!billed_otherwise || llmlab__rates_has(bill->rates, LLMLAB__INPUT)) {
-        charge(bill, LLMLAB_COST_INPUT, input.text, LLMLAB__INPUT,
-               LLMLAB__INPUT, LLMLAB__INPUT);
-    }
+    charge(bill, LLMLAB_COST_INPUT, input.text, LLMLAB__INPUT, LLMLAB__INPUT,
+           LLMLAB__INPUT);
     charge_estimated(bill, input.read, LLMLAB__CACHE_READ, LLMLAB__INPUT,
                      LLMLAB__INPUT);
     charge_estimated(bill, input.write, LLMLAB__CACHE_WRITE, LLMLAB__INPUT,
@@ -194,7 +193,7 @@ reasoning_class(const llmlab__rates_t *rates)
 }
 
 static void
-bill_output(llmlab__bill_t *bill, bool billed_otherwise)
+bill_output(llmlab__bill_t *bill)
 {
     uint64_t total = llmlab__bill_count(bill, LLMLAB_USAGE_OUTPUT_TOKENS);
     uint64_t reasoning =
@@ -210,10 +209,8 @@ bill_output(llmlab__bill_t *bill, bool billed_otherwise)
     if (parts > total) {
         bill->clamped = true;
     }
-    if (!billed_otherwise || llmlab__rates_has(bill->rates, LLMLAB__OUTPUT)) {
-        charge(bill, LLMLAB_COST_OUTPUT, less(total, parts), LLMLAB__OUTPUT,
-               LLMLAB__OUTPUT, LLMLAB__OUTPUT);
-    }
+    charge(bill, LLMLAB_COST_OUTPUT, less(total, parts), LLMLAB__OUTPUT,
+           LLMLAB__OUTPUT, LLMLAB__OUTPUT);
     charge(bill, LLMLAB_COST_OUTPUT, reasoning, thought, thought, thought);
     charge(bill, LLMLAB_COST_OUTPUT, audio, LLMLAB__OUTPUT_AUDIO,
            LLMLAB__OUTPUT, LLMLAB__OUTPUT);
@@ -226,7 +223,7 @@ bill_output(llmlab__bill_t *bill, bool billed_otherwise)
 #define BIT(field) (UINT64_C(1) << LLMLAB_USAGE_##field)
 
 void
-llmlab__bill_tokens(llmlab__bill_t *bill, bool billed_otherwise)
+llmlab__bill_tokens(llmlab__bill_t *bill)
 {
     const uint64_t input =
         BIT(INPUT_TOKENS) | BIT(CACHE_READ_TOKENS) | BIT(CACHE_WRITE_TOKENS) |
@@ -239,10 +236,10 @@ llmlab__bill_tokens(llmlab__bill_t *bill, bool billed_otherwise)
 
     if ((bill->usage->present & input) != 0) {
         bill->parts |= 1u << LLMLAB_COST_INPUT;
-        bill_input(bill, billed_otherwise);
+        bill_input(bill);
     }
     if ((bill->usage->present & output) != 0) {
         bill->parts |= 1u << LLMLAB_COST_OUTPUT;
-        bill_output(bill, billed_otherwise);
+        bill_output(bill);
     }
 }

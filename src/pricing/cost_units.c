@@ -137,10 +137,25 @@ charge_guardrails(llmlab__bill_t *bill)
     }
 }
 
+/* Most calls count nothing but tokens. */
+static bool
+counts_units(const llmlab_usage_t *usage)
+{
+    const uint64_t tokens =
+        (UINT64_C(1) << (LLMLAB_USAGE_CITATION_TOKENS + 1)) - 1;
+
+    _Static_assert(LLMLAB_USAGE_INPUT_TOKENS == 0,
+                   "the token fields are the first");
+    return (usage->present & ~tokens) != 0;
+}
+
 void
 llmlab__bill_units(llmlab__bill_t *bill, const llmlab__rates_t *tools,
                    const char *search_context)
 {
+    if (!counts_units(bill->usage)) {
+        return;
+    }
     charge_fee(bill, tools, LLMLAB_COST_WEB_SEARCH,
                LLMLAB_USAGE_WEB_SEARCH_REQUESTS, search_class(search_context));
     charge_fee(bill, tools, LLMLAB_COST_CODE_INTERPRETER,

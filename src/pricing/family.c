@@ -19,8 +19,7 @@ llmlab__family_of(const llmlab__price_table_t *table, const char *name,
 {
     char folded[LLMLAB__FAMILY_TEXT];
     size_t length = llmlab__family_fold(folded, name, size);
-    uint32_t hash = llmlab__fold_hash(LLMLAB__HASH_SEED, folded, length);
-    uint32_t slot = llmlab__hash_slot(hash, table->alias_mask);
+    uint32_t slot = llmlab__key_hash(folded, length) & table->alias_mask;
 
     while (table->alias_slots[slot] != 0) {
         const llmlab__alias_t *alias =

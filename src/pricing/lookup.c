@@ -22,38 +22,30 @@ llmlab__price_find(const llmlab_price_book_t *book, const char *key)
 
     if (book != NULL) {
         ref.table = &book->table;
-        ref.row = llmlab__table_find(ref.table, "", 0, key, size, NULL);
+        ref.row = llmlab__table_find(ref.table, key, size, NULL);
     }
     if (ref.row == NULL) {
         ref.table = llmlab__price_table_builtin();
-        ref.row = llmlab__table_find(ref.table, "", 0, key, size, NULL);
+        ref.row = llmlab__table_find(ref.table, key, size, NULL);
     }
     return ref;
 }
 
 const llmlab__price_row_t *
-llmlab__table_find(const llmlab__price_table_t *table, const char *prefix,
-                   size_t prefix_size, const char *name, size_t size,
-                   const llmlab__price_row_t **out_folded)
+llmlab__table_find(const llmlab__price_table_t *table, const char *key,
+                   size_t size, const llmlab__price_row_t **out_folded)
 {
-    uint32_t hash = llmlab__fold_hash(LLMLAB__HASH_SEED, prefix, prefix_size);
-    uint32_t slot;
+    uint32_t slot = llmlab__key_hash(key, size) & table->slot_mask;
 
-    hash = llmlab__fold_hash(hash, name, size);
-    slot = llmlab__hash_slot(hash, table->slot_mask);
     for (; table->slots[slot] != 0; slot = (slot + 1) & table->slot_mask) {
         const llmlab__price_row_t *row = &table->rows[table->slots[slot] - 1];
-        const char *key = llmlab__price_text(table, row->key);
+        const char *text = llmlab__price_text(table, row->key);
 
-        if (strncmp(key, prefix, prefix_size) != 0) {
-            continue;
-        }
-        key += prefix_size;
-        if (strncmp(key, name, size) == 0 && key[size] == '\0') {
+        if (strcmp(text, key) == 0) {
             return row;
         }
         if (out_folded != NULL && *out_folded == NULL &&
-            equal_folded(key, name, size)) {
+            equal_folded(text, key, size)) {
             *out_folded = row;
         }
     }

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "pricing/table.h"
 
 #define FIRST_SLOTS 64
 
@@ -28,16 +27,17 @@ llmlab__pool_cleanup(llmlab__pool_t *pool)
     llmlab__pool_init(pool);
 }
 
+/* FNV-1a. */
 static uint32_t
 hash_bytes(const unsigned char *bytes, size_t size)
 {
-    uint32_t hash = LLMLAB__HASH_SEED;
+    uint32_t hash = 2166136261u;
     size_t i;
 
     for (i = 0; i < size; i++) {
         hash = (hash ^ bytes[i]) * 16777619u;
     }
-    return hash;
+    return hash ^ hash >> 15;
 }
 
 static const run_t *
@@ -50,7 +50,7 @@ static void
 place(llmlab__pool_t *pool, uint32_t index)
 {
     uint32_t mask = pool->slot_count - 1;
-    uint32_t slot = llmlab__hash_slot(run_at(pool, index)->hash, mask);
+    uint32_t slot = run_at(pool, index)->hash & mask;
 
     while (pool->slots[slot] != 0) {
         slot = (slot + 1) & mask;
@@ -98,7 +98,7 @@ llmlab__pool_add(llmlab__pool_t *pool, const void *bytes, size_t size)
         pool->failed = true;
         return 0;
     }
-    slot = llmlab__hash_slot(run.hash, pool->slot_count - 1);
+    slot = run.hash & (pool->slot_count - 1);
     while (pool->slots[slot] != 0) {
         const run_t *other = run_at(pool, pool->slots[slot] - 1);
 

@@ -91,6 +91,15 @@ decimal(const cJSON *item)
     return text != NULL ? text : llmlab__json_dom_number(item);
 }
 
+/* As decimal, but NULL for a text that is none: some members hold words. */
+static const char *
+decimal_or_word(const cJSON *item)
+{
+    const char *text = decimal(item);
+
+    return text != NULL && text[0] >= '0' && text[0] <= '9' ? text : NULL;
+}
+
 static bool
 find_key(const rate_key_t *table, size_t count, const char *name, unsigned *out)
 {
@@ -374,7 +383,7 @@ read_factors(reader_t *reader)
 
     cJSON_ArrayForEach(item, reader->row)
     {
-        const char *number = llmlab__json_dom_number(item);
+        const char *number = decimal_or_word(item);
         llmlab_status_t status = LLMLAB_OK;
 
         if (number == NULL) {
@@ -396,7 +405,7 @@ read_factors(reader_t *reader)
     cJSON_ArrayForEach(
         item, llmlab__json_dom_get(reader->row, "provider_specific_entry"))
     {
-        const char *number = llmlab__json_dom_number(item);
+        const char *number = decimal_or_word(item);
         llmlab__factor_kind_t kind = strcmp(item->string, "fast") == 0
                                          ? LLMLAB__FACTOR_SPEED
                                          : LLMLAB__FACTOR_REGION;

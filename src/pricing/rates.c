@@ -103,8 +103,8 @@ llmlab__rates_select(llmlab__rates_t *out, const llmlab__price_table_t *table,
     if (period->context_count > 0) {
         find_contexts(table, period, request, &tokens, &results);
     }
-    if (out->batch) {
-        tokens = 0; /* a batch has one price whatever the context */
+    if (out->batch && !whole) {
+        tokens = 0; /* a batch ignores what a long context adds */
     }
     out->context_limit =
         tokens > 0 ? table->contexts[period->contexts + tokens - 1].limit : 0;

@@ -47,24 +47,27 @@ row_is_of(const llmlab__price_table_t *table, const llmlab__price_row_t *row,
     return family == NULL || own[0] == '\0' || strcmp(own, family) == 0;
 }
 
-/* Look a key up in the user's table, then in the built-in one. True when a row
- * of exactly that key is found. */
+/* Look prefix + name up in the user's table, then in the built-in one. True
+ * when a row of exactly that key is found. */
 static bool
 look_up(query_t *query, const char *family, const char *prefix,
         size_t prefix_size, const char *name, size_t size)
 {
     const llmlab__price_table_t *tables[2];
+    char key[LLMLAB__FAMILY_TEXT + NAME_MAX_SIZE];
     size_t count = 0;
     size_t i;
 
+    memcpy(key, prefix, prefix_size);
+    memcpy(key + prefix_size, name, size + 1);
     if (query->book != NULL) {
         tables[count++] = &query->book->table;
     }
     tables[count++] = query->builtin;
     for (i = 0; i < count; i++) {
         const llmlab__price_row_t *folded = NULL;
-        const llmlab__price_row_t *row = llmlab__table_find(
-            tables[i], prefix, prefix_size, name, size, &folded);
+        const llmlab__price_row_t *row =
+            llmlab__table_find(tables[i], key, prefix_size + size, &folded);
 
         if (row != NULL && row_is_of(tables[i], row, family)) {
             query->exact.table = tables[i];

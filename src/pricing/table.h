@@ -218,25 +218,29 @@ llmlab__provider_fold(char c)
     return c == '-' || c == '.' || c == ' ' ? '_' : llmlab__fold(c);
 }
 
-#define LLMLAB__HASH_SEED UINT32_C(2166136261)
-
-/* FNV-1a over folded bytes; a key in pieces is hashed piece by piece. */
+/* A hash that does not tell cases apart: eight bytes a step, with the bit that
+ * makes letters small set in all of them. The same on every machine, because
+ * the table is made on another one. */
 static inline uint32_t
-llmlab__fold_hash(uint32_t hash, const char *text, size_t size)
+llmlab__key_hash(const char *key, size_t size)
 {
-    size_t i;
+    const uint64_t small = UINT64_C(0x2020202020202020);
+    uint64_t hash = size;
 
-    for (i = 0; i < size; i++) {
-        hash = (hash ^ (unsigned char)llmlab__fold(text[i])) * 16777619u;
+    while (size > 0) {
+        size_t step = size < 8 ? size : 8;
+        uint64_t word = 0;
+
+        memcpy(&word, key, step);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        word = __builtin_bswap64(word);
+#endif
+        hash = (hash ^ (word | small)) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 32;
+        key += step;
+        size -= step;
     }
-    return hash;
-}
-
-/* The slot that a hash begins at: FNV's high bits are its better ones. */
-static inline uint32_t
-llmlab__hash_slot(uint32_t hash, uint32_t mask)
-{
-    return (hash ^ hash >> 15) & mask;
+    return (uint32_t)hash;
 }
 
 static inline bool
