@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """An independent reading of the price rules, to check the C engine against.
 
-    pricing_oracle.py check COSTS.jsonl...   price vectors, compare with the
-                                             expected_usd that they state
-    pricing_oracle.py fuzz PRICES N SEED     write N random vectors, priced
+    pricing_oracle.py check PRICES COSTS.jsonl...
+        price vectors and compare with the expected_usd that they state
+    pricing_oracle.py compare PRICES LLMLAB COUNT SEED
+        price random vectors here and with the llmlab command, and compare
 
 Rates come straight from a public price file in LiteLLM's form; nothing is
 shared with the library. docs/PRICING.md tells the rules.
@@ -13,6 +14,7 @@ import json
 import os
 import random
 import re
+import subprocess
 import sys
 from decimal import ROUND_HALF_EVEN, Decimal, getcontext
 from fractions import Fraction
@@ -25,8 +27,10 @@ DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 REPAIRS = {  # what the comparison of the sources found wrong in the table
     "gpt-5-nano": {"input_cost_per_token_priority": None},
     "gpt-5-nano-2025-08-07": {"input_cost_per_token_priority": None},
-    "ft:babbage-002": {"input_cost_per_token_batches": None},
-    "ft:davinci-002": {"input_cost_per_token_batches": None},
+    "ft:babbage-002": {"input_cost_per_token_batches": None,
+                       "output_cost_per_token_batches": None},
+    "ft:davinci-002": {"input_cost_per_token_batches": None,
+                       "output_cost_per_token_batches": None},
 }
 
 
@@ -47,6 +51,11 @@ def load_prices(path):
             value = suspect["suspected"]
             if value and re.fullmatch(r"[0-9.E-]+", str(value)):
                 table[suspect["model"]][suspect["field"]] = Decimal(value)
+    for row in table.values():
+        # An older name of the same price.
+        if isinstance(row, dict) and "input_cost_per_token_cache_hit" in row:
+            row.setdefault("cache_read_input_token_cost",
+                           row["input_cost_per_token_cache_hit"])
     return table
 
 
@@ -178,6 +187,8 @@ def split_input(usage):
 
 
 def token_parts(row, vector, usage):
+    if OUT not in row and "output_cost_per_image_token" in row:
+        row = dict(row, **{OUT: row["output_cost_per_image_token"]})
     raw = (vector.get("service_tier") or "").lower()
     tier = "priority" if raw == "fast" else raw if raw in TIERS else ""
     batch = bool(vector.get("batch"))
@@ -186,6 +197,7 @@ def token_parts(row, vector, usage):
     half = Fraction(1)
     if batch:
         rates.above = 0
+        rates.at = None
         half = Fraction(1, 2)
 
     def price(name, *fallbacks):
@@ -215,6 +227,8 @@ def token_parts(row, vector, usage):
     name = "output_cost_per_reasoning_token"
     if not batch and tier and f"{name}_{tier}" not in row \
             and f"{OUT}_{tier}" in row:
+        cost_out += reasoning * price(OUT)
+    elif rates.off_peak(OUT) is not None and rates.off_peak(name) is None:
         cost_out += reasoning * price(OUT)
     elif batch and f"{OUT}_batches" in row:
         cost_out += reasoning * price(OUT)
@@ -323,8 +337,204 @@ def check(table, paths):
     return wrong != 0
 
 
+class Generator:
+    """Random calls, with a weight on the edges of every rule."""
+
+    def __init__(self, table, seed):
+        self.random = random.Random(seed)
+        self.table = table
+        self.models = sorted(
+            m for m, row in table.items()
+            if isinstance(row, dict) and row.get("litellm_provider")
+            and m not in ("sample_spec",) and (IN in row or OUT in row
+                                               or "tiered_pricing" in row))
+        self.count = 0
+
+    def tokens(self):
+        kind = self.random.random()
+        if kind < 0.05:
+            return 0
+        if kind < 0.1:
+            return self.random.choice((1, 10 ** 6, 10 ** 9, 10 ** 12))
+        return int(10 ** self.random.uniform(0, 6))
+
+    def limits(self, row):
+        found = [int(m.group(1)) * 1000 for key in row for m in
+                 [re.search(r"_above_(\d+)k_tokens", key)] if m]
+        for band in row.get("tiered_pricing", ()):
+            found += [int(x) for x in band.get("range", ())]
+        return sorted(set(found))
+
+    def usage(self, row):
+        pick = self.random.random
+        total = self.tokens()
+        limits = self.limits(row)
+        if limits and pick() < 0.7:
+            total = self.random.choice(limits) + self.random.choice(
+                (-1, 0, 0, 1, 1, 5000))
+        usage = {"input_tokens": max(0, total), "output_tokens": self.tokens()}
+        scale = 1.5 if pick() < 0.15 else 0.6
+        part = lambda: int(total * self.random.uniform(0, scale))
+        if pick() < 0.5:
+            usage["cache_read_tokens"] = part()
+        if pick() < 0.2:
+            usage["cache_write_tokens"] = part()
+        elif pick() < 0.25:
+            usage["cache_write_5m_tokens"] = part()
+            usage["cache_write_1h_tokens"] = part()
+        for kind in ("audio", "image", "video"):
+            if pick() < 0.15:
+                usage[f"input_{kind}_tokens"] = part()
+            if pick() < 0.1:
+                usage[f"output_{kind}_tokens"] = int(
+                    usage["output_tokens"] * self.random.uniform(0, scale))
+        if pick() < 0.25:
+            usage["reasoning_tokens"] = int(
+                usage["output_tokens"] * self.random.uniform(0, scale))
+        if "citation_cost_per_token" in row and pick() < 0.5:
+            usage["citation_tokens"] = self.tokens()
+        if "search_context_cost_per_query" in row and pick() < 0.3:
+            usage["web_search_requests"] = self.random.randint(0, 30)
+        return usage
+
+    def off_peak(self, row):
+        """An inline row, with windows, from a plain one."""
+        pick = self.random.choice
+        spans = ["16:30-00:30", "04:00-06:00", "10:00-01:00", "00:00-00:00",
+                 "23:59-00:00", "12:00-12:01"]
+        block = {k: str(Decimal(row[k]) / 2) for k in (IN, OUT, READ)
+                 if k in row and self.random.random() < 0.8}
+        if self.random.random() < 0.5:
+            block["hours_utc"] = pick([spans[0], self.random.sample(spans, 2)])
+        else:
+            block["weekday_timezone"] = pick(list(ZONES))
+            block["windows"] = [
+                {"weekdays": self.random.sample(DAYS, 4),
+                 "hours_utc": self.random.sample(spans, 2)},
+                {"weekdays": ["sat", "sun"], "hours_utc": ["00:00-00:00"]}]
+        inline = {k: str(v) for k, v in row.items() if isinstance(v, Decimal)}
+        inline["off_peak_pricing"] = block
+        return inline
+
+    def vector(self):
+        pick = self.random.random
+        model = self.random.choice(self.models)
+        if pick() < 0.4:
+            model = self.random.choice(
+                [m for m in self.models if self.limits(self.table[m])])
+        row = self.table[model]
+        self.count += 1
+        vector = {"id": self.count, "table": "litellm", "model": model,
+                  "provider": row["litellm_provider"],
+                  "usage": self.usage(row)}
+        if pick() < 0.3:
+            vector["service_tier"] = self.random.choice(
+                ("priority", "flex", "fast", "Priority", "FLEX", "auto",
+                 "default", "standard", "scale", "batch", "ultrafast"))
+        if pick() < 0.12:
+            vector["batch"] = True
+        if "regional_processing_uplift_multiplier_eu" in row and pick() < .5:
+            vector["data_residency"] = self.random.choice(
+                ("eu", "us", "EU", "jp"))
+        if "regional_endpoint_uplift_multiplier" in row and pick() < .5:
+            vector["vertex_location"] = self.random.choice(
+                ("global", "Global", "us-east5", "europe-west1"))
+        if "provider_specific_entry" in row:
+            if pick() < 0.5:
+                vector["inference_geo"] = self.random.choice(
+                    ("us", "US", "global", "not_available"))
+            if pick() < 0.5:
+                vector["speed"] = self.random.choice(
+                    ("fast", "FAST", "standard"))
+        if "web_search_requests" in vector["usage"] and pick() < 0.6:
+            vector["search_context_size"] = self.random.choice(
+                ("low", "medium", "high"))
+        if pick() < 0.06 and "tiered_pricing" not in row:
+            vector["pricing"] = self.off_peak(row)
+            vector["model"] = f"inline/{model}"
+            vector["at_utc"] = (
+                datetime.datetime(2026, 8, 17)
+                + datetime.timedelta(seconds=self.random.choice(
+                    (self.random.randrange(14 * 86400),
+                     self.random.randrange(14 * 24) * 3600)))
+            ).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return vector
+
+
+def units(table):
+    """A vector for each unit price of each model."""
+    fields = {
+        "search_context_cost_per_query": "web_search_requests",
+        "code_interpreter_cost_per_session": "code_interpreter_sessions",
+        "input_cost_per_character": "input_characters",
+        "input_cost_per_second": "audio_seconds",
+        "output_cost_per_second": "audio_seconds",
+        "output_cost_per_video_per_second": "output_video_seconds",
+        "input_cost_per_image": "input_images",
+        "output_cost_per_image": "output_images",
+        "input_cost_per_pixel": "image_pixels",
+        "ocr_cost_per_page": "pages",
+        "annotation_cost_per_page": "annotated_pages",
+        "input_cost_per_query": "queries",
+        "input_cost_per_request": "requests",
+        "ocr_cost_per_credit": "credits",
+    }
+    for model, row in sorted(table.items()):
+        if not isinstance(row, dict) or "litellm_provider" not in row \
+                or model == "sample_spec":
+            continue
+        for key, field in fields.items():
+            if row.get("mode") == "video_generation" \
+                    and key == "output_cost_per_second":
+                field = "output_video_seconds"
+            if key in row:
+                yield model, row, {field: 7}
+        for band in row.get("tiered_pricing", ()):
+            for bound in band.get("max_results_range", ()):
+                yield model, row, {"queries": 3, "max_results": int(bound)}
+
+
+def run_llmlab(llmlab, vectors):
+    lines = "".join(json.dumps({k: v for k, v in vector.items() if k != "at"},
+                               default=float) + "\n" for vector in vectors)
+    done = subprocess.run([llmlab, "cost", "--jsonl"], input=lines,
+                          stdout=subprocess.PIPE, text=True, check=False)
+    return {row["id"]: row for row in map(json.loads,
+                                          done.stdout.splitlines())}
+
+
+def compare(table, llmlab, count, seed):
+    generator = Generator(table, seed)
+    vectors = [generator.vector() for _ in range(count)]
+    for model, row, usage in units(table):
+        generator.count += 1
+        vectors.append({"id": generator.count, "table": "litellm",
+                        "model": model, "provider": row["litellm_provider"],
+                        "usage": usage})
+    found = run_llmlab(llmlab, vectors)
+    wrong = unpriced = 0
+    for vector in vectors:
+        amount, parts = price(table, dict(vector))
+        got = found.get(vector["id"], {})
+        if got.get("cost_usd") is None:
+            unpriced += 1
+            if os.environ.get("SHOW_UNPRICED"):
+                print("unpriced", json.dumps(vector, default=str))
+            continue
+        if got["cost_usd"] != text(amount):
+            wrong += 1
+            if wrong <= 20:
+                print(json.dumps(vector, default=str), got,
+                      {k: text(v) for k, v in parts.items()})
+    print(f"{len(vectors)} vectors, {wrong} differ, {unpriced} unpriced")
+    return wrong != 0
+
+
+def main(args):
+    if args[0] == "check":
+        return check(load_prices(args[1]), args[2:])
+    return compare(load_prices(args[1]), args[2], int(args[3]), int(args[4]))
+
+
 if __name__ == "__main__":
-    PRICES = os.path.join(os.path.dirname(os.path.abspath(__file__)),
-                          "../../../shared/data/prices/litellm.json")
-    if sys.argv[1] == "check":
-        sys.exit(check(load_prices(PRICES), sys.argv[2:]))
+    sys.exit(main(sys.argv[1:]))
