@@ -49,12 +49,20 @@ state_of(uint64_t word)
     return (unsigned)(word & ((1 << STATE_BITS) - 1));
 }
 
+/* NULL for a slot that does not exist yet. */
 static llmlab__slot_t *
 slot_at(uint32_t index)
 {
     llmlab__slot_t *chunk = atomic_load(&chunks[index / CHUNK_SLOTS]);
 
     return chunk == NULL ? NULL : &chunk[index % CHUNK_SLOTS];
+}
+
+/* A slot whose index came out of a stack exists. */
+static llmlab__slot_t *
+stacked_slot(uint32_t index)
+{
+    return &atomic_load(&chunks[index / CHUNK_SLOTS])[index % CHUNK_SLOTS];
 }
 
 static uint32_t
@@ -91,7 +99,7 @@ pop(shard_t *shard)
         if ((uint32_t)top == 0) {
             return NULL;
         }
-        slot = slot_at((uint32_t)top - 1);
+        slot = stacked_slot((uint32_t)top - 1);
         wanted = ((top >> 32) + 1) << 32 |
                  atomic_load_explicit(&slot->next, memory_order_relaxed);
     } while (!atomic_compare_exchange_weak_explicit(
