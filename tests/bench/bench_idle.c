@@ -41,6 +41,14 @@ use_curl(void)
     curl_easy_cleanup(curl);
 }
 
+static void
+say_nothing(llmlab_log_level_t level, const char *line, void *payload)
+{
+    (void)level;
+    (void)line;
+    (void)payload;
+}
+
 /* A client that recorded one call and now waits; nobody listens. */
 static int
 be_client(int calls)
@@ -56,6 +64,7 @@ be_client(int calls)
     if (status == LLMLAB_OK) {
         status = llmlab_config_set(config, "url", "http://127.0.0.1:9");
     }
+    llmlab_config_set_log(config, say_nothing, NULL);
     if (status == LLMLAB_OK) {
         status = llmlab_client_open(&client, config);
     }
