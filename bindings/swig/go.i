@@ -4,10 +4,6 @@
 
 %apply (const char *STRING, size_t LENGTH) { (const char *TEXT, size_t SIZE) };
 
-%insert(cgo_comment_typedefs) %{
-#cgo LDFLAGS: -lllmlab
-%}
-
 %{
 typedef struct llmlab_bind_string_s {
     const char *data;

@@ -7,7 +7,13 @@
  * own type error. A function that answers with text gives the language's
  * string, or none (None, null) where there is none; where it fails it raises
  * in Python and throws in Node, with the code, its name and the detail. Go
- * gets the text's handle and takes it by Llmlab_bind_text_take(). */
+ * gets the text's handle and takes it by Llmlab_bind_text_take().
+ *
+ *   swig -python -threads                    C, for Py_LIMITED_API 3.10
+ *   swig -javascript -napi -c++              C++17, NAPI_VERSION 8
+ *   swig -go -intgosize 64 -no-unique-id -package cllm
+ *
+ * each with -I src -I bindings/swig, linked with -z nodelete. */
 %module llmlab_native
 
 %{
