@@ -14,8 +14,9 @@ extern const cli_command_t cli_command_usage;
 extern const cli_command_t cli_command_version;
 
 const cli_command_t *const cli_commands[] = {
-    &cli_command_cost,   &cli_command_resolve, &cli_command_usage,
-    &cli_command_replay, &cli_command_costs,   &cli_command_traces,
-    &cli_command_trace,  &cli_command_demo,    &cli_command_version,
-    NULL,
+    &cli_command_cost,    &cli_command_resolve,
+    &cli_command_usage,   &cli_command_replay,
+    &cli_command_costs,   &cli_command_traces,
+    &cli_command_trace,   &cli_command_demo,
+    &cli_command_version, NULL,
 };

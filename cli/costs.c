@@ -39,22 +39,37 @@ cli_member_text(const cJSON *object, const char *key)
     return text != NULL ? text : llmlab__json_dom_number(item);
 }
 
+/* Unpriced is not zero: a row of nothing else has no cost. */
+static const char *
+cost_text(const cJSON *row)
+{
+    const char *calls = cli_member_text(row, "calls");
+    const char *unpriced = cli_member_text(row, "unpriced_calls");
+
+    if (calls != NULL && unpriced != NULL && strcmp(calls, "0") != 0 &&
+        strcmp(calls, unpriced) == 0) {
+        return NULL;
+    }
+    return cli_member_text(row, "cost_usd");
+}
+
 static void
 add_row(cli_table_t *table, const cJSON *row, const cJSON *groups, bool timed)
 {
     const cJSON *group;
 
     if (timed) {
-        cli_table_text(table, cli_member_text(row, "start"));
+        cli_table_time(table, cli_member_text(row, "start"));
     }
     cJSON_ArrayForEach(group, groups)
     {
         cli_table_text(table,
                        cli_member_text(row, llmlab__json_dom_string(group)));
     }
-    for (size_t i = 0; i < COLUMNS; i++) {
+    for (size_t i = 0; i + 1 < COLUMNS; i++) {
         cli_table_text(table, cli_member_text(row, columns[i].key));
     }
+    cli_table_text(table, cost_text(row));
 }
 
 static void

@@ -28,7 +28,7 @@ typedef struct cli_replay_s {
     unsigned steps;      /* model calls of a trace, at most */
     bool keep_times;     /* as recorded; else the workload ends now */
     int64_t at_ns;       /* not 0: every call starts then */
-    int64_t spread_ns;   /* not 0: calls are laid out evenly over so long */
+    int64_t spread_ns;   /* not 0: laid out evenly over so long */
     bool show_progress;
 
     /* What came of it. */
@@ -43,6 +43,7 @@ typedef struct cli_replay_s {
     unsigned step; /* calls in the open trace */
     int64_t root_start_ns;
     int64_t root_end_ns;
+    int64_t elapsed_ns; /* of the open trace, its calls one after another */
     cli_progress_t progress;
 } cli_replay_t;
 

@@ -54,12 +54,14 @@ send_reply(cli_replay_t *replay, const cli_reply_row_t *row,
     llmlab_span_end(span);
 }
 
-/* The i-th of `total` replies: laid out evenly over spread_ns, else one right
- * after another. */
+/* The i-th of `total` replies. Traces are laid out evenly over spread_ns, each
+ * with its calls one after another; without a spread all end now. */
 static cli_replay_time_t
 time_of(const cli_replay_t *replay, uint64_t i, uint64_t total,
         const cli_reply_row_t *row, const llmlab_reply_t *reply)
 {
+    uint64_t traces = (total + replay->steps - 1) / replay->steps;
+    uint64_t trace = i / replay->steps;
     uint64_t output = 0;
     int64_t latency;
     int64_t offset = 0;
@@ -68,10 +70,13 @@ time_of(const cli_replay_t *replay, uint64_t i, uint64_t total,
     llmlab_usage_get(&reply->usage, LLMLAB_USAGE_OUTPUT_TOKENS, &output);
     latency = cli_replay_latency_ns(output);
     span = latency;
-    if (replay->spread_ns != 0 && total > 1) {
-        offset = (int64_t)((double)replay->spread_ns * (double)i /
-                           (double)(total - 1));
-        span = replay->spread_ns + latency;
+    if (replay->spread_ns != 0) {
+        offset = replay->elapsed_ns;
+        if (traces > 1) {
+            offset += (int64_t)((double)replay->spread_ns * (double)trace /
+                                (double)(traces - 1));
+        }
+        span = replay->spread_ns + replay->elapsed_ns + latency;
     }
     return cli_replay_time(replay, offset, span, latency, row->time_ns);
 }

@@ -71,6 +71,7 @@ cli_replay_enter(cli_replay_t *replay)
     llmlab_span_add_tag(replay->root, "replay", 6);
     replay->traces++;
     replay->step = 0;
+    replay->elapsed_ns = 0;
     replay->root_start_ns = INT64_MAX;
     replay->root_end_ns = 0;
     return true;
@@ -82,6 +83,7 @@ cli_replay_leave(cli_replay_t *replay, const cli_replay_time_t *time)
     replay->attempted++;
     replay->calls++;
     replay->step++;
+    replay->elapsed_ns += time->end_ns - time->start_ns;
     if (time->start_ns < replay->root_start_ns) {
         replay->root_start_ns = time->start_ns;
     }

@@ -65,6 +65,33 @@ cli_table_text(cli_table_t *table, const char *text)
 }
 
 void
+cli_table_time(cli_table_t *table, const char *text)
+{
+    const char midnight[] = "T00:00:00Z";
+    char cut[64];
+    size_t size;
+
+    if (text == NULL || strlen(text) >= sizeof(cut)) {
+        cli_table_text(table, text);
+        return;
+    }
+    size = strcspn(text, ".");
+    memcpy(cut, text, size);
+    cut[size] = '\0';
+    if (text[size] == '.') {
+        size_t digits = strspn(text + size + 1, "0123456789");
+
+        strcpy(cut + size, text + size + 1 + digits);
+    }
+    size = strlen(cut);
+    if (size >= sizeof(midnight) &&
+        strcmp(cut + size - (sizeof(midnight) - 1), midnight) == 0) {
+        cut[size - (sizeof(midnight) - 1)] = '\0';
+    }
+    cli_table_text(table, cut);
+}
+
+void
 cli_table_uint(cli_table_t *table, uint64_t value)
 {
     char text[24];

@@ -25,6 +25,8 @@ void cli_table_cleanup(cli_table_t *table);
 
 /* Cells row by row; a text is copied, NULL is "-". */
 void cli_table_text(cli_table_t *table, const char *text);
+/* An RFC 3339 time, without the fraction and, at midnight UTC, the time. */
+void cli_table_time(cli_table_t *table, const char *text);
 void cli_table_uint(cli_table_t *table, uint64_t value);
 size_t cli_table_rows(const cli_table_t *table); /* without the header */
 

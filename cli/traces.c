@@ -45,7 +45,13 @@ cli_traces_table(cli_table_t *table, const cJSON *list)
             "steps",    "calls", "unpriced_calls", "duration_ms", "cost_usd"};
 
         for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-            cli_table_text(table, cli_member_text(row, keys[i]));
+            const char *text = cli_member_text(row, keys[i]);
+
+            if (i == 1) {
+                cli_table_time(table, text);
+            } else {
+                cli_table_text(table, text);
+            }
         }
     }
     return true;
