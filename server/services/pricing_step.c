@@ -98,7 +98,11 @@ llmlab__step_price(llmlab__row_t *row, const llmlab__step_facts_t *facts,
     of[LLMLAB__SUM_COST_REST] = rest;
     of[LLMLAB__SUM_CLIENT_NANO] = facts->client_nano;
     of[LLMLAB__SUM_CLIENT_REST] = facts->client_rest;
-    of[LLMLAB__SUM_UNPRICED] = row->priced == LLMLAB_UNPRICED;
+    /* A failed call without usage cost nothing that is not known; the client
+     * counts by the same rule. */
+    of[LLMLAB__SUM_UNPRICED] = row->priced == LLMLAB_UNPRICED &&
+                               (row->usage_source != LLMLAB_USAGE_NONE ||
+                                row->outcome == LLMLAB_SUCCESS);
     of[LLMLAB__SUM_ESTIMATED] = row->priced == LLMLAB_ESTIMATED_RATE;
     return true;
 }
