@@ -189,8 +189,12 @@ void
 llmlab__reader_feed(llmlab__reader_t *reader, const char *bytes, size_t size)
 {
     const char *p = bytes;
-    const char *end = bytes + size;
+    const char *end = p;
 
+    if (size == 0) {
+        return; /* bytes may be NULL */
+    }
+    end += size;
     if (reader->framing == LLMLAB__FRAMING_UNKNOWN) {
         p = find_framing(reader, p, end);
         if (reader->framing == LLMLAB__FRAMING_EVENTSTREAM &&
