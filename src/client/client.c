@@ -9,6 +9,8 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "client/config.h"
+#include "delivery/exit_hook.h"
+#include "delivery/transport.h"
 
 #define NS_PER_MS       INT64_C(1000000)
 #define DEFAULT_WAIT_MS 2000
@@ -154,8 +156,12 @@ set_up(llmlab_client_t *client, const llmlab_config_t *config)
                                 "no key: set api_key or LLMLAB_API_KEY, or "
                                 "exporter=console");
         }
+        if (!llmlab__curl_ready()) {
+            return llmlab__fail(LLMLAB_EINTERNAL, "libcurl cannot be used");
+        }
         warn_of_plain_http(client);
     }
+    llmlab__exit_register();
     if (CHOICE(EXPORTER) == EXPORT_MEMORY) {
         client->mock = llmlab__mock_new();
         if (client->mock == NULL) {

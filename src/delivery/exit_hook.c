@@ -73,11 +73,11 @@ stop_all(void)
 }
 
 void
-llmlab__exit_register(bool after_curl)
+llmlab__exit_register(void)
 {
-    static atomic_flag done[2] = {ATOMIC_FLAG_INIT, ATOMIC_FLAG_INIT};
+    static atomic_flag done = ATOMIC_FLAG_INIT;
 
-    if (!atomic_flag_test_and_set(&done[after_curl])) {
+    if (!atomic_flag_test_and_set(&done)) {
         atexit(stop_all);
     }
 }

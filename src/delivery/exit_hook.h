@@ -19,11 +19,11 @@ typedef struct llmlab__exit_node_s {
 void llmlab__exit_add(llmlab__exit_node_t *node, llmlab__worker_t *worker);
 void llmlab__exit_remove(llmlab__exit_node_t *node);
 
-/* Register the hook with the C library. Handlers run in the opposite order of
- * registration: once before the first thread starts, so that there is a hook,
- * and once more after libcurl's initialisation, so that it runs before
- * OpenSSL's. */
-void llmlab__exit_register(bool after_curl);
+/* Register the hook with the C library, once. Handlers run in the opposite
+ * order of registration, so this comes after libcurl's initialisation, and
+ * both come when a client opens: on a thread of ours exit() could begin
+ * between the two. */
+void llmlab__exit_register(void);
 
 /* Has exit() begun? Then no thread starts any more. */
 bool llmlab__exit_begun(void);

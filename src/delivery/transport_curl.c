@@ -276,9 +276,6 @@ llmlab__transport_curl_new(llmlab__transport_t *out,
     curl_transport_t *transport;
 
     memset(out, 0, sizeof(*out));
-    if (!llmlab__curl_ready()) {
-        return false;
-    }
     transport = llmlab__calloc(1, sizeof(*transport));
     if (transport == NULL) {
         return false;

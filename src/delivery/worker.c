@@ -311,7 +311,6 @@ llmlab__worker_start(llmlab__worker_t *worker)
     if (llmlab__exit_begun()) {
         return false;
     }
-    llmlab__exit_register(false);
     /* The thread is born with everything blocked, then opens what it must. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -38,8 +38,6 @@ make_exporter(llmlab__worker_t *worker, llmlab__exporter_t *out)
             llmlab__fail(LLMLAB_ECONFIG, "libcurl refuses the settings");
             return false;
         }
-        /* After OpenSSL's own was registered: see exit_hook.h. */
-        llmlab__exit_register(true);
         break;
     }
     return llmlab__exporter_http(out, &config->options, worker->instance,

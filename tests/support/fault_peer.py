@@ -1,6 +1,6 @@
 """An ingest server that misbehaves on request, for the tests of delivery.
 
-    fault_peer.py [--tls CERT KEY]
+    fault_peer.py [--tls CERT KEY] [WORD...]
 
 Prints its port, then serves until its standard input ends. POST /script takes
 a JSON list: what the next ingest requests meet, one word each; past its end
@@ -28,8 +28,8 @@ from email.utils import formatdate
 
 
 class Peer:
-    def __init__(self):
-        self.script = []
+    def __init__(self, words):
+        self.script = words
         self.max_count = None
         self.stored = {}        # instance -> set of record numbers
         self.twice = 0          # records that came again
@@ -199,11 +199,12 @@ async def serve(peer, reader, writer):
 
 
 async def main():
-    peer = Peer()
-    context = None
-    if len(sys.argv) > 3 and sys.argv[1] == "--tls":
+    words, context = sys.argv[1:], None
+    if words[:1] == ["--tls"]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(sys.argv[2], sys.argv[3])
+        context.load_cert_chain(words[1], words[2])
+        words = words[3:]
+    peer = Peer(words)
     server = await asyncio.start_server(
         lambda r, w: serve(peer, r, w), "127.0.0.1", 0, ssl=context,
         limit=1 << 26)

@@ -19,18 +19,15 @@
 #include "base/api_key.h"
 #include "support/peer.h"
 
-int
-peer_start(peer_t *peer)
+static int
+start(peer_t *peer, char *const arguments[])
 {
-    static const char script[] =
-        LLMLAB_SOURCE_DIR "/tests/support/fault_peer.py";
     int in[2];
     int out[2];
     char line[32] = "";
     size_t size = 0;
     ssize_t got;
 
-    memset(peer, 0, sizeof(*peer));
     if (system("python3 -c pass >/dev/null 2>&1") != 0) {
         return 0;
     }
@@ -41,7 +38,7 @@ peer_start(peer_t *peer)
     if (peer->pid == 0) {
         dup2(in[0], STDIN_FILENO);
         dup2(out[1], STDOUT_FILENO);
-        execlp("python3", "python3", script, (char *)NULL);
+        execvp("python3", arguments);
         _exit(127);
     }
     close(in[0]);
@@ -54,8 +51,41 @@ peer_start(peer_t *peer)
     close(out[0]);
     peer->port = atoi(line);
     assert_true(peer->port > 0);
-    snprintf(peer->url, sizeof(peer->url), "http://127.0.0.1:%d", peer->port);
+    snprintf(peer->url, sizeof(peer->url), "%s://127.0.0.1:%d",
+             peer->certificate[0] != '\0' ? "https" : "http", peer->port);
     return 1;
+}
+
+static char script[] = LLMLAB_SOURCE_DIR "/tests/support/fault_peer.py";
+
+int
+peer_start(peer_t *peer)
+{
+    char *const arguments[] = {"python3", script, NULL};
+
+    memset(peer, 0, sizeof(*peer));
+    return start(peer, arguments);
+}
+
+int
+peer_start_tls(peer_t *peer)
+{
+    char *const arguments[] = {
+        "python3", script, "--tls", peer->certificate, peer->certificate, NULL};
+    char command[600];
+
+    memset(peer, 0, sizeof(*peer));
+    snprintf(peer->certificate, sizeof(peer->certificate),
+             "/tmp/llmlab-peer-%d.pem", (int)getpid());
+    /* Key and certificate in one file. */
+    snprintf(command, sizeof(command),
+             "umask 077; openssl req -x509 -newkey ec -pkeyopt "
+             "ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=peer "
+             "-addext subjectAltName=IP:127.0.0.1 -keyout %s.key -out %s "
+             "2>/dev/null && cat %s.key >> %s && rm %s.key",
+             peer->certificate, peer->certificate, peer->certificate,
+             peer->certificate, peer->certificate);
+    return system(command) == 0 && start(peer, arguments);
 }
 
 void
@@ -66,6 +96,9 @@ peer_stop(peer_t *peer)
         kill(peer->pid, SIGTERM);
         waitpid(peer->pid, NULL, 0);
         peer->pid = 0;
+    }
+    if (peer->certificate[0] != '\0') {
+        unlink(peer->certificate);
     }
 }
 
