@@ -14,7 +14,7 @@
 
 #define NS_PER_MS       INT64_C(1000000)
 #define DEFAULT_WAIT_MS 2000
-#define GRACE_NS        (40 * NS_PER_MS) /* of the 50 ms past a deadline */
+#define GRACE_NS        (20 * NS_PER_MS) /* of the 50 ms past a deadline */
 #define TWO_TO_THE_64TH 18446744073709551616.0
 
 enum { EXPORT_SERVER = 0, EXPORT_MEMORY = 3 };

@@ -22,14 +22,6 @@
 #include "support/client.h"
 #include "support/peer.h"
 
-/* What flush and close may take beyond their time. The promise is 50 ms; the
- * rest is for sanitizers and a loaded machine. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { SLACK_MS = 400 };
-#else
-enum { SLACK_MS = 100 };
-#endif
-
 static peer_t peer;
 
 static int
@@ -254,13 +246,13 @@ keeps_its_deadline(llmlab_client_t *client, int64_t ms,
     int64_t start = test_now_ms();
     llmlab_status_t status = llmlab_client_flush(client, ms, &result);
 
-    assert_in_range(test_now_ms() - start, ms, ms + SLACK_MS);
+    assert_in_range(test_now_ms() - start, ms, ms + TEST_SLACK_MS);
     assert_true(status == expected || status == LLMLAB_ETIMEOUT);
     assert_int_equal(result.pending, 5);
     start = test_now_ms();
     status = llmlab_client_close(client, ms);
     assert_true(status == expected || status == LLMLAB_ETIMEOUT);
-    assert_in_range(test_now_ms() - start, ms, ms + SLACK_MS);
+    assert_in_range(test_now_ms() - start, ms, ms + TEST_SLACK_MS);
 }
 
 static void
