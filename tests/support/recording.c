@@ -1,3 +1,4 @@
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,6 +19,22 @@ of(llmlab__tracer_t *tracer)
     return (recording_t *)(void *)tracer;
 }
 
+/* A lock that another thread of the parent held at the fork does not bind the
+ * child: its word is of another generation. */
+static void
+lock(recording_t *recording, uint64_t generation)
+{
+    uint64_t seen = 0;
+
+    while (
+        !atomic_compare_exchange_weak(&recording->locked, &seen, generation)) {
+        if (seen == generation) {
+            sched_yield();
+            seen = 0;
+        }
+    }
+}
+
 static bool
 prepare(llmlab__tracer_t *tracer)
 {
@@ -30,7 +47,7 @@ prepare(llmlab__tracer_t *tracer)
     if (recording->refuse) {
         return false;
     }
-    pthread_mutex_lock(&recording->mutex);
+    lock(recording, generation);
     if (atomic_load(&tracer->rings) == NULL ||
         atomic_load(&tracer->generation) != generation) {
         atomic_fetch_add(&recording->prepared, 1);
@@ -39,7 +56,7 @@ prepare(llmlab__tracer_t *tracer)
             atomic_store(&tracer->generation, generation);
         }
     }
-    pthread_mutex_unlock(&recording->mutex);
+    atomic_store(&recording->locked, 0);
     return atomic_load(&tracer->rings) != NULL;
 }
 
@@ -72,7 +89,6 @@ recording_open(void)
     tracer->hooks.root_ended = root_ended;
     tracer->hooks.unpriced = unpriced;
     atomic_store(&tracer->clock_offset_ns, llmlab__clock_offset_ns());
-    pthread_mutex_init(&recording->mutex, NULL);
     recording->max_bytes = 1 << 20;
     recording->ring_bytes = 1 << 16;
     llmlab__buf_init(&recording->taken);
@@ -84,7 +100,6 @@ recording_close(recording_t *recording)
 {
     llmlab__tracer_cleanup(&recording->tracer);
     llmlab__ring_set_destroy(atomic_load(&recording->tracer.rings));
-    pthread_mutex_destroy(&recording->mutex);
     llmlab__buf_cleanup(&recording->taken);
     free(recording);
 }

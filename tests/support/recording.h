@@ -11,7 +11,7 @@
 
 typedef struct recording_s {
     llmlab__tracer_t tracer; /* first: it is what a client begins with */
-    pthread_mutex_t mutex;
+    _Atomic uint64_t locked; /* by the fork generation that holds it */
     size_t max_bytes;
     size_t ring_bytes;
     bool refuse; /* prepare() answers false */
