@@ -136,7 +136,7 @@ dimension_write(costs_t *costs, llmlab__json_out_t *out,
     llmlab__json_key_n(out, dimension_names[dimension],
                        strlen(dimension_names[dimension]));
     if (dimension == LLMLAB__BY_STATUS) {
-        llmlab__json_put_text(out, llmlab__outcome_name((int)value));
+        llmlab__json_put_text(out, llmlab__outcome_word((int)value));
     } else if (dimension == LLMLAB__BY_KEY) {
         (void)snprintf(key, sizeof(key), "%lld", (long long)value);
         llmlab__json_put_text(out, key);

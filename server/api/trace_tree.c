@@ -70,7 +70,7 @@ members_write(llmlab__json_out_t *out, const llmlab__span_view_t *span)
     llmlab__json_key(out, "name");
     llmlab__json_put_string(out, span->name.data, span->name.size);
     llmlab__json_key(out, "status");
-    llmlab__json_put_text(out, llmlab__outcome_name(span->status));
+    llmlab__json_put_text(out, llmlab__outcome_word(span->status));
     llmlab__json_key(out, "start");
     llmlab__write_time(out, span->start_ns);
     llmlab__json_key(out, "latency_ms");

@@ -26,7 +26,7 @@ trace_members(llmlab__json_out_t *out, const llmlab__trace_row_t *row)
     llmlab__json_key(out, "environment");
     llmlab__write_text(out, row->environment);
     llmlab__json_key(out, "status");
-    llmlab__json_put_text(out, llmlab__outcome_name(row->status));
+    llmlab__json_put_text(out, llmlab__outcome_word(row->status));
     llmlab__json_key(out, "start");
     llmlab__write_time(out, row->start_ns);
     llmlab__json_key(out, "duration_ms");

@@ -64,7 +64,7 @@ llmlab__write_id(llmlab__json_out_t *out, uint64_t high, uint64_t low,
 }
 
 const char *
-llmlab__outcome_name(int outcome)
+llmlab__outcome_word(int outcome)
 {
     return outcome == LLMLAB_ERROR       ? "error"
            : outcome == LLMLAB_CANCELLED ? "cancelled"

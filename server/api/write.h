@@ -18,7 +18,7 @@ void llmlab__write_text(llmlab__json_out_t *out, llmlab__text_t text);
 /* `digits` (16 or 32) hex digits, quoted. */
 void llmlab__write_id(llmlab__json_out_t *out, uint64_t high, uint64_t low,
                       int digits);
-const char *llmlab__outcome_name(int outcome);
+const char *llmlab__outcome_word(int outcome);
 
 /* The range that the query asks for. False when the reply is set. */
 bool llmlab__request_range(llmlab__request_t *request,

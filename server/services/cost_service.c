@@ -201,36 +201,59 @@ up(int64_t seconds, int64_t unit)
     return (seconds + unit - 1) / unit * unit;
 }
 
-/* With the coarsest level that fits: of a total, days within hours within
- * quarters; of buckets, the level that fits their bounds. */
+/* One bucket: quarters, hours, days, hours, quarters, as far as its ends are
+ * from the next coarser unit. */
+static void
+scan_bucket(sum_t *sum, llmlab__store_t *store, llmlab__reader_t *reader,
+            int64_t start, int64_t end)
+{
+    int64_t hour[2] = {up(start, HOUR), end / HOUR * HOUR};
+    int64_t day[2] = {up(start, DAY), end / DAY * DAY};
+
+    if (hour[0] >= hour[1]) {
+        scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, start, end);
+        return;
+    }
+    scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, start, hour[0]);
+    if (day[0] >= day[1]) {
+        scan(sum, store, reader, LLMLAB__LEVEL_HOUR, hour[0], hour[1]);
+    } else {
+        scan(sum, store, reader, LLMLAB__LEVEL_HOUR, hour[0], day[0]);
+        scan(sum, store, reader, LLMLAB__LEVEL_DAY, day[0], day[1]);
+        scan(sum, store, reader, LLMLAB__LEVEL_HOUR, day[1], hour[1]);
+    }
+    scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, hour[1], end);
+}
+
+/* With the coarsest level that fits: buckets on the bounds of a level in one
+ * scan, others one by one; hours of a zone off the hour by quarters. */
 static void
 scan_levels(sum_t *sum, llmlab__store_t *store, llmlab__reader_t *reader)
 {
-    int64_t start = sum->query->range->start / QUARTER * QUARTER;
-    int64_t end = sum->query->range->end / QUARTER * QUARTER;
     bool hours = true;
     bool days = true;
 
     for (size_t i = 0; i <= sum->buckets; i++) {
+        /* A zone's offset of old may not even be on the quarter. */
+        sum->bounds[i] = sum->bounds[i] / QUARTER * QUARTER;
         hours = hours && sum->bounds[i] % HOUR == 0;
         days = days && sum->bounds[i] % DAY == 0;
     }
-    if (days || hours || sum->buckets > 1) {
+    if (days || hours || sum->query->granularity == LLMLAB__HOURLY) {
+        if (!days && sum->buckets == 1) {
+            scan_bucket(sum, store, reader, sum->bounds[0], sum->bounds[1]);
+            return;
+        }
         scan(sum, store, reader,
              days    ? LLMLAB__LEVEL_DAY
              : hours ? LLMLAB__LEVEL_HOUR
                      : LLMLAB__LEVEL_QUARTER,
-             start, end);
+             sum->bounds[0], sum->bounds[sum->buckets]);
         return;
     }
-    if (up(start, DAY) >= end / DAY * DAY) {
-        scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, start, end);
-        return;
+    for (size_t i = 0; i < sum->buckets; i++) {
+        scan_bucket(sum, store, reader, sum->bounds[i], sum->bounds[i + 1]);
     }
-    scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, start, up(start, DAY));
-    scan(sum, store, reader, LLMLAB__LEVEL_DAY, up(start, DAY),
-         end / DAY * DAY);
-    scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, end / DAY * DAY, end);
 }
 
 static int
