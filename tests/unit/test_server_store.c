@@ -1,0 +1,458 @@
+/* llmlab-test: link=llmlab_server_core timeout=300
+ *
+ * Batches through the parser into SQLite: each record once, whatever is sent
+ * again and in whatever order, and every sum equal to what the stored spans
+ * say. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "services/cost_service.h"
+#include "services/ingest.h"
+#include "store/store.h"
+
+#define INSTANCES 3
+#define RECORDS   240
+#define TRACES    12
+
+/* A record as a client would have it, for ever the same. */
+typedef struct made_s {
+    char step[768];
+    unsigned trace;
+} made_t;
+
+typedef struct fixture_s {
+    char path[64];
+    llmlab__store_t *store;
+    llmlab__project_t project;
+    llmlab__rng_t rng;
+    int64_t now;
+    made_t made[INSTANCES][RECORDS];
+    bool sent[INSTANCES][RECORDS];
+} fixture_t;
+
+static uint64_t
+pick(fixture_t *fixture, uint64_t below)
+{
+    return llmlab__rng_next(&fixture->rng) % below;
+}
+
+static void
+store_open(fixture_t *fixture)
+{
+    assert_int_equal(llmlab__store_sqlite_open(&fixture->store, fixture->path),
+                     LLMLAB_OK);
+    assert_int_equal(fixture->store->ops->project_create(fixture->store, "demo",
+                                                         &fixture->project),
+                     LLMLAB_OK);
+}
+
+static void
+store_close(fixture_t *fixture)
+{
+    fixture->store->ops->close(fixture->store);
+}
+
+static int
+setup(void **state)
+{
+    fixture_t *fixture = calloc(1, sizeof(*fixture));
+
+    (void)snprintf(fixture->path, sizeof(fixture->path),
+                   "/tmp/llmlab-store-%ld.db", (long)getpid());
+    fixture->now = llmlab__clock_real_ns();
+    fixture->rng = (llmlab__rng_t){{1, 2, 3, 4}};
+    store_open(fixture);
+    *state = fixture;
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    fixture_t *fixture = *state;
+    char path[80];
+
+    store_close(fixture);
+    (void)unlink(fixture->path);
+    (void)snprintf(path, sizeof(path), "%s-wal", fixture->path);
+    (void)unlink(path);
+    (void)snprintf(path, sizeof(path), "%s-shm", fixture->path);
+    (void)unlink(path);
+    free(fixture);
+    return 0;
+}
+
+/* Every span's id says its instance and number; parents are any other span of
+ * the same trace, so that rings and late roots are among them. */
+static void
+records_make(fixture_t *fixture)
+{
+    static const char *const kinds[] = {"llm_call", "agent", "chain",
+                                        "tool_call", "embedding"};
+    static const char *const models[] = {"gpt-4o-mini", "claude-sonnet-4-5",
+                                         "never-heard-of"};
+
+    for (unsigned i = 0; i < INSTANCES; i++) {
+        for (unsigned n = 0; n < RECORDS; n++) {
+            made_t *made = &fixture->made[i][n];
+            char start[LLMLAB__TIME_TEXT];
+            char parent[24] = "null";
+            char usage[160] = "null";
+            char cost[64] = "null";
+
+            made->trace = (unsigned)pick(fixture, TRACES);
+            (void)llmlab__time_format(
+                fixture->now - (int64_t)pick(fixture, 40) * 3600 * 1000000000 -
+                    (int64_t)pick(fixture, 3600) * 1000000000,
+                start);
+            if (pick(fixture, 4) != 0) {
+                (void)snprintf(parent, sizeof(parent), "\"%08x%08x\"",
+                               (unsigned)pick(fixture, INSTANCES) + 1,
+                               (unsigned)pick(fixture, RECORDS) + 1);
+            }
+            if (pick(fixture, 2) == 0) {
+                (void)snprintf(usage, sizeof(usage),
+                               "{\"input_tokens\":%u,\"cache_read_tokens\":%u,"
+                               "\"output_tokens\":%u,\"reasoning_tokens\":%u}",
+                               (unsigned)pick(fixture, 9000) + 100,
+                               (unsigned)pick(fixture, 100),
+                               (unsigned)pick(fixture, 900),
+                               (unsigned)pick(fixture, 9));
+            }
+            if (pick(fixture, 8) == 0) {
+                (void)snprintf(cost, sizeof(cost), "\"%u.%015u\"",
+                               (unsigned)pick(fixture, 30000),
+                               (unsigned)pick(fixture, 1000000000));
+            }
+            (void)snprintf(
+                made->step, sizeof(made->step),
+                "{\"span_id\":\"%08x%08x\",\"parent_id\":%s,\"n\":%u,"
+                "\"type\":\"%s\",\"name\":\"x\",\"agent\":\"a%u\","
+                "\"status\":\"%s\",\"start\":\"%s\",\"latency_ms\":%u.5,"
+                "\"provider\":\"%s\",\"model\":\"%s\",\"usage\":%s,"
+                "\"provider_cost\":%s,\"tags\":[\"t%u\"]}",
+                i + 1, n + 1, parent, n + 1, kinds[pick(fixture, 5)],
+                (unsigned)pick(fixture, 3),
+                pick(fixture, 9) == 0 ? "error" : "success", start,
+                (unsigned)pick(fixture, 5000), "openai",
+                models[pick(fixture, 3)], usage, cost,
+                (unsigned)pick(fixture, 4));
+        }
+    }
+}
+
+static llmlab__batch_t *
+batch_make(fixture_t *fixture, unsigned instance, unsigned first,
+           unsigned count)
+{
+    llmlab__batch_t *batch = llmlab__batch_new();
+    llmlab__limits_t limits;
+    llmlab__problem_t problem;
+
+    llmlab__limits_init(&limits);
+    llmlab__buf_printf(
+        &batch->body,
+        "{\"schema\":1,\"sdk\":{\"name\":\"t\",\"version\":\"1\","
+        "\"instance\":\"00000000-0000-0000-0000-%012x\"},\"batch\":{"
+        "\"first\":%u,\"count\":%u,\"sent_at\":\"2026-01-01T00:00:00Z\","
+        "\"totals\":{\"accepted\":0,\"delivered\":0,\"rejected\":0,"
+        "\"dropped\":{}}},\"traces\":[",
+        instance, first + 1, count);
+    for (unsigned i = 0; i < count; i++) {
+        const made_t *made = &fixture->made[instance][first + i];
+
+        llmlab__buf_printf(&batch->body,
+                           "%s{\"trace_id\":\"%032x\",\"steps\":[%s]}",
+                           i == 0 ? "" : ",", made->trace + 1, made->step);
+        fixture->sent[instance][first + i] = true;
+    }
+    llmlab__buf_text(&batch->body, "]}");
+    batch->project = fixture->project.id;
+    batch->api_key = 1;
+    batch->now_ns = fixture->now;
+    if (!llmlab__ingest_parse(batch, &limits, NULL, &problem)) {
+        fail_msg("%s", problem.detail);
+    }
+    assert_int_equal(batch->rejection_count, 0);
+    return batch;
+}
+
+static int64_t
+ask(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *statement;
+    int64_t value = 0;
+
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK) {
+        fail_msg("%s", sqlite3_errmsg(db));
+    }
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        value = sqlite3_column_int64(statement, 0);
+    }
+    sqlite3_finalize(statement);
+    return value;
+}
+
+#define PER_SPAN                                                            \
+    "count(*) AS n, sum(counted) AS calls,"                                 \
+    "sum(CASE counted WHEN 1 THEN ifnull(cost_nano,0) ELSE 0 END) AS nano," \
+    "sum(CASE counted WHEN 1 THEN ifnull(cost_rest,0) ELSE 0 END) AS rest," \
+    "sum(CASE counted WHEN 1 THEN ifnull(json_extract(usage,"               \
+    "'$.input_tokens'),0) ELSE 0 END) AS input,"                            \
+    "sum(CASE counted WHEN 1 THEN ifnull(json_extract(usage,"               \
+    "'$.output_tokens'),0) ELSE 0 END) AS output "
+
+/* Each roll-up row and each trace row against the spans they stand for. */
+static void
+sums_check(fixture_t *fixture)
+{
+    static const char *const units[] = {"900000000000", "3600000000000",
+                                        "86400000000000"};
+    char sql[4096];
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
+    for (int level = 0; level < LLMLAB__LEVELS; level++) {
+        (void)snprintf(
+            sql, sizeof(sql),
+            "WITH s AS (SELECT start_ns/%s AS t,provider,model,agent,status,"
+            "environment,api_key," PER_SPAN "FROM span GROUP BY 1,2,3,4,5,6,7)"
+            "SELECT count(*) FROM s LEFT JOIN rollup r ON r.level=%d AND "
+            "r.start=s.t AND r.provider=s.provider AND r.model=s.model AND "
+            "r.agent=s.agent AND r.status=s.status AND "
+            "r.environment=s.environment AND r.api_key=s.api_key WHERE NOT "
+            "ifnull(r.spans=s.n AND r.calls=s.calls AND "
+            "r.cost_nano=s.nano+s.rest/1000000 AND "
+            "r.cost_rest=s.rest%%1000000 AND r.input_text+r.input_cache_read+"
+            "r.input_cache_write+r.input_cache_write_1h+r.input_audio+"
+            "r.input_image+r.input_video=s.input AND r.output_text+"
+            "r.output_reasoning+r.output_audio+r.output_image+r.output_video="
+            "s.output,0)",
+            units[level], level);
+        assert_int_equal(ask(db, sql), 0);
+        (void)snprintf(sql, sizeof(sql),
+                       "SELECT (SELECT sum(spans) FROM rollup WHERE level=%d)-"
+                       "(SELECT count(*) FROM span)",
+                       level);
+        assert_int_equal(ask(db, sql), 0);
+    }
+    assert_int_equal(
+        ask(db,
+            "WITH s AS (SELECT trace_high,trace_low,min(start_ns) AS first,"
+            "max(start_ns) AS last,max(start_ns+duration_ns) AS end,"
+            "sum(status=2) AS errors," PER_SPAN "FROM span GROUP BY 1,2) "
+            "SELECT count(*) FROM s LEFT JOIN trace t USING (trace_high,"
+            "trace_low) WHERE NOT ifnull(t.steps=s.n AND t.calls=s.calls AND "
+            "t.cost_nano=s.nano+s.rest/1000000 AND "
+            "t.cost_rest=s.rest%1000000 AND t.input_tokens=s.input AND "
+            "t.output_tokens=s.output AND t.start_ns=s.first AND "
+            "t.last_ns=s.last AND t.end_ns=s.end AND t.errors=s.errors AND "
+            "(t.status=2)=(s.errors>0),0)"),
+        0);
+    /* Usage counts on leaves: nothing counted has, below it, one that states
+     * usage or a charge. UNION ends at rings. */
+    assert_int_equal(
+        ask(db,
+            "WITH RECURSIVE below(top,trace,id) AS ("
+            "SELECT p.span_id,p.trace_low,c.span_id FROM span p JOIN span c "
+            "ON c.trace_low=p.trace_low AND c.parent_id=p.span_id AND "
+            "c.span_id<>p.span_id WHERE p.counted=1 UNION SELECT b.top,"
+            "b.trace,c.span_id FROM below b JOIN span c ON "
+            "c.trace_low=b.trace AND c.parent_id=b.id) "
+            "SELECT count(*) FROM below b JOIN span c ON c.trace_low=b.trace "
+            "AND c.span_id=b.id WHERE b.top<>b.id AND "
+            "(c.usage IS NOT NULL OR c.cost_nano IS NOT NULL)"),
+        0);
+    (void)sqlite3_close(db);
+}
+
+/* The intervals hold the numbers that were sent, each once, and do not touch
+ * one another. */
+static void
+intervals_check(fixture_t *fixture, unsigned expected)
+{
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
+    assert_int_equal(ask(db, "SELECT sum(last-first+1) FROM received"),
+                     expected);
+    assert_int_equal(ask(db, "SELECT count(*) FROM received a JOIN received b "
+                             "ON a.instance=b.instance AND a.first<b.first "
+                             "AND a.last+1>=b.first"),
+                     0);
+    (void)sqlite3_close(db);
+}
+
+static void
+test_any_order_any_overlap(void **state)
+{
+    fixture_t *fixture = *state;
+    uint64_t accepted = 0;
+    unsigned expected = 0;
+
+    records_make(fixture);
+    for (int round = 0; round < 300; round++) {
+        llmlab__batch_t *batches[4];
+        size_t count = 1 + pick(fixture, 4);
+
+        for (size_t i = 0; i < count; i++) {
+            unsigned instance = (unsigned)pick(fixture, INSTANCES);
+            unsigned first = (unsigned)pick(fixture, RECORDS);
+            unsigned most = RECORDS - first < 30 ? RECORDS - first : 30;
+
+            batches[i] = batch_make(fixture, instance, first,
+                                    1 + (unsigned)pick(fixture, most));
+        }
+        fixture->store->ops->apply(fixture->store, batches, count);
+        for (size_t i = 0; i < count; i++) {
+            assert_int_equal(batches[i]->status, LLMLAB_OK);
+            assert_int_equal(batches[i]->rejection_count, 0);
+            assert_int_equal(batches[i]->accepted + batches[i]->duplicate,
+                             batches[i]->count);
+            accepted += batches[i]->accepted;
+            llmlab__batch_destroy(batches[i]);
+        }
+        if (pick(fixture, 20) == 0) {
+            store_close(fixture);
+            store_open(fixture);
+        }
+        if (round % 50 == 0) {
+            sums_check(fixture);
+        }
+    }
+    for (unsigned i = 0; i < INSTANCES; i++) {
+        for (unsigned n = 0; n < RECORDS; n++) {
+            expected += fixture->sent[i][n];
+        }
+    }
+    assert_int_equal(accepted, expected);
+    sums_check(fixture);
+    intervals_check(fixture, expected);
+}
+
+/* The same total, however the range is cut. */
+static void
+test_costs_in_every_zone(void **state)
+{
+    static const char *const zones[] = {"UTC", "+05:45", "-03:30", "+01:00",
+                                        "-11:00"};
+    fixture_t *fixture = *state;
+    llmlab__store_t *store = fixture->store;
+    llmlab__reader_t *reader;
+    llmlab__sums_t first = {{0}};
+
+    records_make(fixture);
+    for (unsigned i = 0; i < INSTANCES; i++) {
+        llmlab__batch_t *batch = batch_make(fixture, i, 0, RECORDS);
+
+        store->ops->apply(store, &batch, 1);
+        assert_int_equal(batch->accepted, RECORDS);
+        llmlab__batch_destroy(batch);
+    }
+    reader = store->ops->acquire(store);
+    for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {
+        for (int granularity = 0; granularity < 3; granularity++) {
+            llmlab__range_texts_t texts = {.tz = zones[i]};
+            llmlab__time_range_t range;
+            llmlab__problem_t problem;
+            llmlab__cost_result_t result;
+            llmlab__cost_query_t query = {
+                .project = fixture->project.id,
+                .range = &range,
+                .granularity = (llmlab__granularity_t)granularity,
+                .group_by = 1u << LLMLAB__BY_MODEL};
+            llmlab__sums_t sum = {{0}};
+
+            assert_true(llmlab__time_range_read(
+                &range, &texts, fixture->now / 1000000000, &problem));
+            assert_int_equal(llmlab__cost_query(store, reader, &query, &result),
+                             LLMLAB_OK);
+            for (size_t row = 0; row < result.count; row++) {
+                assert_true(llmlab__sums_add(&sum, &result.rows[row].sums));
+                assert_in_range(result.rows[row].start, range.start,
+                                range.end - 1);
+                assert_true(row == 0 || result.rows[row - 1].start <=
+                                            result.rows[row].start);
+            }
+            assert_int_equal(sum.of[LLMLAB__SUM_COST_NANO],
+                             result.total.of[LLMLAB__SUM_COST_NANO]);
+            assert_int_equal(sum.of[LLMLAB__SUM_COST_REST],
+                             result.total.of[LLMLAB__SUM_COST_REST]);
+            if (i == 0 && granularity == 0) {
+                first = result.total;
+            }
+            assert_memory_equal(&first, &result.total, sizeof(first));
+            free(result.rows);
+            llmlab__zone_close(&range.zone);
+        }
+    }
+    store->ops->release(store, reader);
+    assert_int_equal(first.of[LLMLAB__SUM_SPANS], INSTANCES * RECORDS);
+}
+
+static void
+test_keys(void **state)
+{
+    fixture_t *fixture = *state;
+    llmlab__store_t *store = fixture->store;
+    llmlab__reader_t *reader = store->ops->acquire(store);
+    llmlab__key_t key = {.project = fixture->project.id,
+                         .scope = LLMLAB__SCOPE_READ,
+                         .created_ns = 1,
+                         .hint = "llmlab_sk_abc",
+                         .name = "it's"};
+    llmlab__key_t found;
+    llmlab__project_t project;
+    unsigned char secret[32];
+    unsigned char again[32];
+
+    memset(key.hash, 7, sizeof(key.hash));
+    assert_int_equal(store->ops->key_find(reader, key.hash, &found),
+                     LLMLAB_ENOTFOUND);
+    assert_int_equal(store->ops->key_create(store, &key), LLMLAB_OK);
+    assert_int_equal(store->ops->key_find(reader, key.hash, &found), LLMLAB_OK);
+    assert_int_equal(found.id, key.id);
+    assert_int_equal(found.scope, LLMLAB__SCOPE_READ);
+    assert_string_equal(found.name, "it's");
+    assert_string_equal(found.slug, "demo");
+    assert_int_equal(found.revoked_ns, 0);
+    assert_int_equal(store->ops->key_revoke(store, key.id), LLMLAB_OK);
+    assert_int_equal(store->ops->key_find(reader, key.hash, &found), LLMLAB_OK);
+    assert_true(found.revoked_ns != 0);
+    assert_int_equal(store->ops->key_revoke(store, 999), LLMLAB_ENOTFOUND);
+    assert_int_equal(
+        store->ops->project_find(reader, fixture->project.uuid, &project),
+        LLMLAB_OK);
+    assert_int_equal(project.id, fixture->project.id);
+    assert_int_equal(store->ops->project_find(reader, "other", &project),
+                     LLMLAB_ENOTFOUND);
+    store->ops->release(store, reader);
+    assert_int_equal(store->ops->secret(store, secret), LLMLAB_OK);
+    assert_int_equal(store->ops->secret(store, again), LLMLAB_OK);
+    assert_memory_equal(secret, again, sizeof(secret));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_any_order_any_overlap, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_costs_in_every_zone, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
