@@ -37,6 +37,9 @@ void *llmlab__os_map_ring_file(const char *directory, size_t size, int *out_fd,
 /* Anonymous zeroed memory that a child sees as zeroes where possible. */
 void *llmlab__os_map_anonymous(size_t size);
 void llmlab__os_unmap(void *memory, size_t size);
+/* Have the pages in place before they are written to, where the system can do
+ * it without changing them; else nothing. */
+void llmlab__os_populate(void *memory, size_t size);
 
 /* Name the calling thread; block the asynchronous signals in it (SEGV, BUS,
  * FPE, ILL, ABRT, TRAP, SYS, PROF stay open). */

@@ -20,6 +20,10 @@
 #include "base/id.h"
 #include "base/os.h"
 
+#ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
+#define MADV_POPULATE_WRITE 23
+#endif
+
 bool
 llmlab__os_wait(const _Atomic uint32_t *word, uint32_t expected,
                 int64_t timeout_ns)
@@ -83,6 +87,12 @@ llmlab__os_map_anonymous(size_t size)
         madvise(memory, size, MADV_WIPEONFORK);
     }
     return memory;
+}
+
+void
+llmlab__os_populate(void *memory, size_t size)
+{
+    madvise(memory, size, MADV_POPULATE_WRITE);
 }
 
 static bool

@@ -117,6 +117,13 @@ llmlab__os_map_anonymous(size_t size)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
+void
+llmlab__os_populate(void *memory, size_t size)
+{
+    (void)memory;
+    (void)size;
+}
+
 bool
 llmlab__os_ring_directory(char *out, size_t capacity)
 {

@@ -79,7 +79,8 @@ struct llmlab__ring_s {
     _Atomic uint64_t taken;                       /* records released, ever */
     uint64_t peeked;
     uint64_t peeked_records;
-    uint64_t seen_tail; /* for idleness */
+    uint64_t populated_for; /* owner and segment whose pages are in place */
+    uint64_t seen_tail;     /* for idleness */
     int64_t seen_ns;
 
     /* Rarely written. owner: thread id in the low half, 0 none; the high half
@@ -103,11 +104,16 @@ struct llmlab__ring_set_s {
     uint32_t max_record;
     uint32_t next_visit; /* the worker's, for fairness */
     _Atomic uint32_t free_units;
-    _Atomic uint32_t *unit_taken; /* one word a unit */
+    _Atomic uint32_t *unit_state; /* LLMLAB__UNIT_* of each unit */
     size_t pool_bytes;
     int64_t pid;
     int fd; /* -1: anonymous */
     char path[256];
+};
+
+enum {
+    LLMLAB__UNIT_TAKEN = 1,
+    LLMLAB__UNIT_POPULATED = 2 /* its pages are in place */
 };
 
 enum {
@@ -125,6 +131,9 @@ void llmlab__pool_close(llmlab__ring_set_t *set);
 bool llmlab__segment_take(llmlab__ring_set_t *set, llmlab__segment_t *segment,
                           uint32_t units);
 void llmlab__segment_give(llmlab__ring_set_t *set, llmlab__segment_t *segment);
+/* Put a segment's pages in place, so that who writes meets no page fault. */
+void llmlab__segment_populate(llmlab__ring_set_t *set,
+                              const llmlab__segment_t *segment);
 
 /* ring.c */
 /* Which segment a position belongs to. */

@@ -64,13 +64,13 @@ llmlab__pool_open(llmlab__ring_set_t *set,
     }
     rings_bytes = whole_pages(units * sizeof(llmlab__ring_t));
     set->pool_bytes = PAGE + rings_bytes + units * unit;
-    set->unit_taken = llmlab__calloc(units, sizeof(*set->unit_taken));
-    if (set->unit_taken == NULL) {
+    set->unit_state = llmlab__calloc(units, sizeof(*set->unit_state));
+    if (set->unit_state == NULL) {
         return llmlab__fail(LLMLAB_ENOMEM, "no memory for %zu rings", units);
     }
     map_pool(set, options->directory);
     if (set->pool == NULL) {
-        llmlab__free(set->unit_taken);
+        llmlab__free(set->unit_state);
         return llmlab__fail(LLMLAB_ENOMEM, "no memory for rings: %zu bytes",
                             set->pool_bytes);
     }
@@ -112,27 +112,28 @@ llmlab__pool_close(llmlab__ring_set_t *set)
             close(set->fd);
         }
     }
-    llmlab__free(set->unit_taken);
+    llmlab__free(set->unit_state);
 }
 
 static bool
 take_unit(llmlab__ring_set_t *set, uint32_t i)
 {
-    uint32_t free_word = 0;
+    uint32_t state =
+        atomic_load_explicit(&set->unit_state[i], memory_order_relaxed);
 
-    return atomic_load_explicit(&set->unit_taken[i], memory_order_relaxed) ==
-               0 &&
+    return (state & LLMLAB__UNIT_TAKEN) == 0 &&
            atomic_compare_exchange_strong_explicit(
-               &set->unit_taken[i], &free_word, 1, memory_order_acquire,
-               memory_order_relaxed);
+               &set->unit_state[i], &state, state | LLMLAB__UNIT_TAKEN,
+               memory_order_acquire, memory_order_relaxed);
 }
 
 static void
 give_run(llmlab__ring_set_t *set, uint32_t first, uint32_t units)
 {
     for (uint32_t i = 0; i < units; i++) {
-        atomic_store_explicit(&set->unit_taken[first + i], 0,
-                              memory_order_release);
+        atomic_fetch_and_explicit(&set->unit_state[first + i],
+                                  ~(uint32_t)LLMLAB__UNIT_TAKEN,
+                                  memory_order_release);
     }
 }
 
@@ -198,4 +199,24 @@ llmlab__segment_give(llmlab__ring_set_t *set, llmlab__segment_t *segment)
              atomic_load_explicit(&segment->first_unit, memory_order_relaxed),
              units);
     atomic_fetch_add_explicit(&set->free_units, units, memory_order_relaxed);
+}
+
+void
+llmlab__segment_populate(llmlab__ring_set_t *set,
+                         const llmlab__segment_t *segment)
+{
+    uint32_t first =
+        atomic_load_explicit(&segment->first_unit, memory_order_relaxed);
+    uint32_t units =
+        atomic_load_explicit(&segment->units, memory_order_relaxed);
+
+    for (uint32_t i = first; i < first + units; i++) {
+        uint32_t state = atomic_fetch_or_explicit(
+            &set->unit_state[i], LLMLAB__UNIT_POPULATED, memory_order_relaxed);
+
+        if ((state & LLMLAB__UNIT_POPULATED) == 0) {
+            llmlab__os_populate(set->data + (size_t)i * set->unit_bytes,
+                                set->unit_bytes);
+        }
+    }
 }

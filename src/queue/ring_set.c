@@ -22,6 +22,10 @@
  * left: one system call each. */
 #define PROBES 16
 
+/* A thread that makes a ring puts so many bytes in place itself; a larger ring
+ * is left to the worker. */
+#define POPULATED_AT_ONCE ((uint32_t)128 * 1024)
+
 llmlab_status_t
 llmlab__ring_set_new(llmlab__ring_set_t **out,
                      const llmlab__ring_options_t *options)
@@ -237,6 +241,20 @@ frame_at(const llmlab__ring_t *ring, uint64_t position, uint64_t tail)
     return llmlab__frame_room(frame->size) <= left ? frame : NULL;
 }
 
+/* A large ring, or one that has grown: its thread does not wait for pages. */
+static void
+populate(llmlab__ring_t *ring)
+{
+    uint64_t owner = atomic_load_explicit(&ring->owner, RELAXED);
+    uint64_t tail = atomic_load_explicit(&ring->tail, RELAXED);
+    uint64_t state = owner << 1 | llmlab__ring_segment_at(ring, tail);
+
+    if (ring->populated_for != state) {
+        ring->populated_for = state;
+        llmlab__segment_populate(ring->set, &ring->segments[state & 1]);
+    }
+}
+
 /* False when visit wants no more. */
 static bool
 peek_ring(llmlab__ring_t *ring, llmlab__ring_visit_fn visit, void *payload,
@@ -285,6 +303,7 @@ llmlab__ring_set_peek(llmlab__ring_set_t *set, llmlab__ring_visit_fn visit,
     for (uint32_t n = 0; n < used; n++) {
         uint32_t i = set->next_visit < used ? set->next_visit : 0;
 
+        populate(&set->rings[i]);
         if (!peek_ring(&set->rings[i], visit, payload, max_bytes, &bytes,
                        &records)) {
             break;
