@@ -35,7 +35,8 @@ static void
 init_segments(llmlab__worker_t *worker)
 {
     size_t bytes = worker->config.options.memory_limit / 8;
-    size_t least = llmlab__ring_max_record(worker->rings) + SEGMENT_OVERHEAD;
+    size_t least = llmlab__ring_max_record(worker->rings) +
+                   LLMLAB__SETTLE_ROOM + SEGMENT_OVERHEAD;
     llmlab__segment_owner_t owner;
 
     bytes = bytes > SEGMENT_BYTES ? SEGMENT_BYTES : bytes;
@@ -75,6 +76,13 @@ llmlab__worker_new(llmlab__worker_t **out,
         llmlab__free(worker);
         return status;
     }
+    worker->settle_room = llmlab__alloc(llmlab__ring_max_record(worker->rings) +
+                                        LLMLAB__SETTLE_ROOM);
+    if (worker->settle_room == NULL) {
+        llmlab__ring_set_destroy(worker->rings);
+        llmlab__free(worker);
+        return llmlab__fail(LLMLAB_ENOMEM, "out of memory");
+    }
     worker->config = *config;
     llmlab__uuid7(worker->instance);
     llmlab__rng_seed(&worker->rng);
@@ -103,6 +111,7 @@ llmlab__worker_destroy(llmlab__worker_t *worker)
     llmlab__batches_cleanup(&worker->batches);
     llmlab__segments_cleanup(&worker->segments);
     llmlab__ring_set_destroy(worker->rings);
+    llmlab__free(worker->settle_room);
     pthread_cond_destroy(&worker->changed);
     pthread_mutex_destroy(&worker->lock);
     llmlab__free(worker);
@@ -137,7 +146,9 @@ static bool
 take_record(void *payload, const void *bytes, uint32_t size)
 {
     llmlab__worker_t *worker = payload;
+    llmlab__tracer_t *tracer = worker->config.tracer;
     const llmlab__record_t *record = bytes;
+    const llmlab__record_t *settled;
     llmlab__segment_cursor_t start;
     llmlab__segment_cursor_t end;
     uint64_t number;
@@ -152,14 +163,22 @@ take_record(void *payload, const void *bytes, uint32_t size)
     }
     number = record->type == LLMLAB__RECORD_CHUNK ? 0 : worker->next_number;
     if (!llmlab__batches_reserve(&worker->batches) ||
-        !llmlab__segments_have_room(&worker->segments, size,
-                                    segment_limit(worker)) ||
-        !llmlab__segments_append(&worker->segments, record, number,
+        !llmlab__segments_have_room(&worker->segments,
+                                    size + LLMLAB__SETTLE_ROOM,
+                                    segment_limit(worker))) {
+        worker->is_full = true;
+        return false;
+    }
+    settled = llmlab__record_settle(tracer, record, worker->settle_room);
+    if (!llmlab__segments_append(&worker->segments, settled, number,
                                  worker->offset_ns, &start, &end)) {
         worker->is_full = true;
         return false;
     }
-    llmlab__batches_add(&worker->batches, record, number, &start, &end,
+    if (settled != record) {
+        llmlab__record_count(tracer, settled);
+    }
+    llmlab__batches_add(&worker->batches, settled, number, &start, &end,
                         worker->last_active_ns);
     if (number != 0) {
         worker->next_number++;

@@ -23,6 +23,7 @@ struct llmlab__worker_s {
 
     /* The thread's own. */
     llmlab__segments_t segments;
+    void *settle_room; /* for a record that is priced here */
     llmlab__batches_t batches;
     llmlab__exporter_t exporter; /* self == NULL: not made yet */
     llmlab__backoff_t backoff;

@@ -88,7 +88,7 @@ llmlab__ring_set_note_clock(llmlab__ring_set_t *set, int64_t offset_ns)
 static uint32_t
 rings_used(const llmlab__ring_set_t *set)
 {
-    return atomic_load_explicit(&set->pool->used, ACQUIRE);
+    return atomic_load_explicit(&set->pool->used, memory_order_seq_cst);
 }
 
 /* Owners. */
@@ -432,7 +432,7 @@ anything_published(const llmlab__ring_set_t *set)
     uint32_t used = rings_used(set);
 
     for (uint32_t i = 0; i < used; i++) {
-        if (atomic_load_explicit(&set->rings[i].tail, ACQUIRE) !=
+        if (atomic_load_explicit(&set->rings[i].tail, memory_order_seq_cst) !=
             set->rings[i].peeked) {
             return true;
         }
@@ -445,8 +445,8 @@ sleep_as(llmlab__ring_set_t *set, uint32_t bell, int64_t timeout_ns)
 {
     uint32_t awake = LLMLAB__BELL_AWAKE;
 
+    /* seq_cst, as the look at the tails after it: (4) in ring.c. */
     if (atomic_compare_exchange_strong(&set->doorbell, &awake, bell)) {
-        atomic_thread_fence(memory_order_seq_cst);
         if (bell != LLMLAB__BELL_PARKED || !anything_published(set)) {
             llmlab__os_wait(&set->doorbell, bell, timeout_ns);
         }

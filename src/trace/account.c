@@ -45,40 +45,32 @@ read_cost(const llmlab__recorder_t *recorder)
     return cost;
 }
 
-/* False when its price is unknown. */
-static bool
-account_call(llmlab__recorder_t *recorder, const llmlab__account_t *account)
+bool
+llmlab__count_price(llmlab__recorder_t *recorder,
+                    const llmlab__record_t *record)
 {
-    const llmlab__record_t *record = account->record;
     llmlab_money_t cost = {record->cost[0], record->cost[1]};
 
-    llmlab__count(&recorder->calls, 1);
-    llmlab__count(&recorder->input_tokens, account->input_tokens);
-    llmlab__count(&recorder->output_tokens, account->output_tokens);
-    if (account->charge != NULL) {
-        llmlab__count_cost(recorder, *account->charge);
-    } else if (record->priced != LLMLAB_UNPRICED) {
+    if (record->priced != LLMLAB_UNPRICED) {
         llmlab__count_cost(recorder, cost);
         llmlab__count(&recorder->estimated_calls,
                       record->priced == LLMLAB_ESTIMATED_RATE);
-    } else if (record->usage_source != LLMLAB_USAGE_NONE ||
-               record->outcome == LLMLAB_SUCCESS) {
-        /* A failed call without usage cost nothing that is not known. */
-        llmlab__count(&recorder->unpriced_calls, 1);
-        return false;
+        return true;
     }
-    return true;
+    if (record->usage_source == LLMLAB_USAGE_NONE &&
+        record->outcome != LLMLAB_SUCCESS) {
+        return true; /* failed and used nothing: that cost nothing */
+    }
+    llmlab__count(&recorder->unpriced_calls, 1);
+    return false;
 }
 
-bool
-llmlab__recorder_account(llmlab__recorder_t *recorder,
-                         const llmlab__account_t *account)
+void
+llmlab__count_lost(llmlab__recorder_t *recorder, const llmlab__record_t *record)
 {
-    llmlab__count(&recorder->accepted, 1);
-    if (!account->sampled) {
-        llmlab__count(&recorder->unsampled, 1);
+    if ((record->flags & LLMLAB__RECORD_PROVIDER_COST) == 0) {
+        llmlab__count_price(recorder, record);
     }
-    return !account->is_call || account_call(recorder, account);
 }
 
 static void
@@ -130,6 +122,7 @@ llmlab__tracer_counts(const llmlab__tracer_t *tracer,
         return;
     }
     ended = atomic_load(&recorders->ended_outside);
+    add_recorder(out, &recorders->late, &started, &ended);
     for (uint32_t i = 0; i < recorders->capacity; i++) {
         const llmlab__recorder_t *recorder = atomic_load(&recorders->at[i]);
 

@@ -146,7 +146,8 @@ llmlab_span_set_int_n(llmlab_span_t *span, const char *key, size_t key_size,
 llmlab_status_t
 llmlab_span_set_int(llmlab_span_t *span, const char *key, int64_t value)
 {
-    return llmlab_span_set_int_n(span, key, size_of(key), value);
+    return set(span, LLMLAB__ITEM_ATTR_INT, key, size_of(key), &value,
+               sizeof(value));
 }
 
 llmlab_status_t
@@ -160,7 +161,8 @@ llmlab_span_set_double_n(llmlab_span_t *span, const char *key, size_t key_size,
 llmlab_status_t
 llmlab_span_set_double(llmlab_span_t *span, const char *key, double value)
 {
-    return llmlab_span_set_double_n(span, key, size_of(key), value);
+    return set(span, LLMLAB__ITEM_ATTR_DOUBLE, key, size_of(key), &value,
+               sizeof(value));
 }
 
 llmlab_status_t
@@ -176,7 +178,10 @@ llmlab_span_set_bool_n(llmlab_span_t *span, const char *key, size_t key_size,
 llmlab_status_t
 llmlab_span_set_bool(llmlab_span_t *span, const char *key, int value)
 {
-    return llmlab_span_set_bool_n(span, key, size_of(key), value);
+    unsigned char byte = value != 0;
+
+    return set(span, LLMLAB__ITEM_ATTR_BOOL, key, size_of(key), &byte,
+               sizeof(byte));
 }
 
 /* Texts of the span itself. */

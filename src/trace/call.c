@@ -1,45 +1,12 @@
-/* A finished call in one step: encoded straight into the ring. */
+/* A finished call in one step: encoded straight into the ring, priced by the
+ * worker. */
 #include <string.h>
 
 #include "base/clock.h"
 #include "trace/span.h"
 
-/* Identity comes first, so that what is inherited can be told apart. */
-enum {
-    AGENT,
-    USER,
-    SESSION,
-    NAME,
-    PROVIDER,
-    API,
-    MODEL,
-    REQUEST_MODEL,
-    RESPONSE_ID,
-    FINISH_REASON,
-    SERVICE_TIER,
-    REGION,
-    SPEED,
-    ERROR_TYPE,
-    ERROR_CODE,
-    PRICE_KEY,
-    PRICE_TABLE,
-    TEXTS
-};
-
-typedef struct text_s {
-    const char *data;
-    uint16_t size;
-    uint8_t type;
-} text_t;
-
-typedef struct draft_s {
-    llmlab__record_t record;
-    text_t texts[TEXTS];
-    const llmlab__items_t *inherited; /* the parent's identity, or NULL */
-    uint64_t usage[1 + LLMLAB_USAGE_CAPACITY];
-    uint16_t usage_size;
-    bool sampled;
-} draft_t;
+/* Nearly all calls fit into this; a larger one is measured first. */
+#define USUAL_SIZE 1024
 
 void
 llmlab_call_init(llmlab_call_t *call)
@@ -51,81 +18,143 @@ llmlab_call_init(llmlab_call_t *call)
     }
 }
 
+/* A call's texts: the item's type, the text, and whether the short record of an
+ * unsampled call carries it, too. */
+#define TEXTS(X)                                 \
+    X(AGENT, agent, true)                        \
+    X(USER, call->user, true)                    \
+    X(SESSION, call->session, true)              \
+    X(NAME, name, false)                         \
+    X(PROVIDER, call->provider, true)            \
+    X(API, call->api, false)                     \
+    X(MODEL, call->model, true)                  \
+    X(REQUEST_MODEL, call->request_model, true)  \
+    X(RESPONSE_ID, call->response_id, false)     \
+    X(FINISH_REASON, call->finish_reason, false) \
+    X(SERVICE_TIER, call->service_tier, true)    \
+    X(REGION, call->region, true)                \
+    X(SPEED, call->speed, true)                  \
+    X(ERROR_TYPE, call->error_type, false)       \
+    X(ERROR_CODE, call->error_code, false)
+
+static inline const char *
+name_of(const llmlab_call_t *call)
+{
+    return call->name != NULL    ? call->name
+           : call->model != NULL ? call->model
+                                 : call->request_model;
+}
+
+static inline const char *
+agent_of(const llmlab_call_t *call)
+{
+    return call->agent != NULL               ? call->agent
+           : call->kind == LLMLAB_SPAN_AGENT ? name_of(call)
+                                             : NULL;
+}
+
+/* The identity that the call takes from its parent, or NULL. */
+static inline const llmlab__items_t *
+inherited_by(const llmlab_call_t *call)
+{
+    return call->parent != NULL && llmlab__span_is_open(call->parent) &&
+                   call->parent->identity.used > 0
+               ? &call->parent->identity
+               : NULL;
+}
+
+/* Where writing stands; at becomes NULL when something did not fit. */
+typedef struct cursor_s {
+    unsigned char *at;
+    const unsigned char *limit;
+    bool cut;
+} cursor_t;
+
 static inline void
-set_text(draft_t *draft, int i, llmlab__item_type_t type, const char *text)
+write_item(cursor_t *cursor, llmlab__item_type_t type, const void *value,
+           size_t size)
 {
-    size_t size = text == NULL ? 0 : strlen(text);
-
     if (size > UINT16_MAX) {
-        size = llmlab__text_cut(text, UINT16_MAX);
-        draft->record.flags |= LLMLAB__RECORD_CUT;
+        size = llmlab__text_cut(value, UINT16_MAX);
+        cursor->cut = true;
     }
-    draft->texts[i] = (text_t){text, (uint16_t)size, (uint8_t)type};
+    if (cursor->at == NULL || llmlab__item_room(0, (uint32_t)size) >
+                                  (size_t)(cursor->limit - cursor->at)) {
+        cursor->at = NULL;
+        return;
+    }
+    cursor->at =
+        llmlab__item_write(cursor->at, (uint8_t)type, NULL, 0, value, size);
+}
+
+static inline void
+write_text(cursor_t *cursor, llmlab__item_type_t type, const char *text)
+{
+    if (text != NULL && text[0] != '\0') {
+        write_item(cursor, type, text, strlen(text));
+    }
 }
 
 static void
-set_texts(draft_t *draft, const llmlab_call_t *call)
+write_inherited(cursor_t *cursor, const llmlab_call_t *call)
 {
-    const char *model = call->model != NULL ? call->model : call->request_model;
-    const char *name = call->name != NULL ? call->name : model;
-    const char *agent = call->agent;
+    const llmlab__items_t *inherited = inherited_by(call);
+    llmlab__item_view_t item;
+    uint32_t walk = 0;
 
-    if (agent == NULL && call->kind == LLMLAB_SPAN_AGENT) {
-        agent = name;
+    while (inherited != NULL && llmlab__items_next(inherited, &walk, &item)) {
+        if ((item.type == LLMLAB__ITEM_AGENT && agent_of(call) != NULL) ||
+            (item.type == LLMLAB__ITEM_USER && call->user != NULL) ||
+            (item.type == LLMLAB__ITEM_SESSION && call->session != NULL)) {
+            continue;
+        }
+        write_item(cursor, item.type, item.value, item.value_size);
     }
-    set_text(draft, AGENT, LLMLAB__ITEM_AGENT, agent);
-    set_text(draft, USER, LLMLAB__ITEM_USER, call->user);
-    set_text(draft, SESSION, LLMLAB__ITEM_SESSION, call->session);
-    set_text(draft, NAME, LLMLAB__ITEM_NAME, name);
-    set_text(draft, PROVIDER, LLMLAB__ITEM_PROVIDER, call->provider);
-    set_text(draft, API, LLMLAB__ITEM_API, call->api);
-    set_text(draft, MODEL, LLMLAB__ITEM_MODEL, call->model);
-    set_text(draft, REQUEST_MODEL, LLMLAB__ITEM_REQUEST_MODEL,
-             call->request_model);
-    set_text(draft, RESPONSE_ID, LLMLAB__ITEM_RESPONSE_ID, call->response_id);
-    set_text(draft, FINISH_REASON, LLMLAB__ITEM_FINISH_REASON,
-             call->finish_reason);
-    set_text(draft, SERVICE_TIER, LLMLAB__ITEM_SERVICE_TIER,
-             call->service_tier);
-    set_text(draft, REGION, LLMLAB__ITEM_REGION, call->region);
-    set_text(draft, SPEED, LLMLAB__ITEM_SPEED, call->speed);
-    set_text(draft, ERROR_TYPE, LLMLAB__ITEM_ERROR_TYPE, call->error_type);
-    set_text(draft, ERROR_CODE, LLMLAB__ITEM_ERROR_CODE, call->error_code);
-    set_text(draft, PRICE_KEY, LLMLAB__ITEM_PRICE_KEY, NULL);
-    set_text(draft, PRICE_TABLE, LLMLAB__ITEM_PRICE_TABLE, NULL);
 }
 
 static void
-set_record(llmlab__record_t *record, const llmlab_call_t *call)
+write_items(cursor_t *cursor, const llmlab_call_t *call, bool sampled)
 {
-    record->version = LLMLAB__RECORD_VERSION;
-    record->kind = (uint8_t)((unsigned)call->kind < LLMLAB_SPAN_KINDS
-                                 ? call->kind
-                                 : LLMLAB_SPAN_GENERIC);
-    record->outcome = (uint8_t)(call->outcome > LLMLAB_UNSET &&
-                                        call->outcome <= LLMLAB_CANCELLED
-                                    ? call->outcome
-                                    : LLMLAB_SUCCESS);
-    if (call->outcome == LLMLAB_UNSET && call->error_type != NULL) {
-        record->outcome = LLMLAB_ERROR;
+    const char *agent = agent_of(call);
+    const char *name = name_of(call);
+
+    if (call->parent != NULL) {
+        write_inherited(cursor, call);
     }
-    record->attempt =
-        (uint16_t)(call->attempt > 0 && call->attempt <= UINT16_MAX
-                       ? call->attempt
-                       : 0);
-    record->http_status = call->http_status;
-    record->ttft_ns = call->ttft_ns;
-    record->flags =
-        (uint16_t)((call->stream ? LLMLAB__RECORD_STREAM : 0) |
-                   (call->batch ? LLMLAB__RECORD_BATCH : 0) |
-                   (call->provider_cost ? LLMLAB__RECORD_PROVIDER_COST : 0));
-    if (call->start_ns == 0 && call->end_ns == 0) {
-        record->start_ns = record->end_ns = llmlab__clock_mono_ns();
-    } else {
-        record->flags |= LLMLAB__RECORD_REAL_TIME;
-        record->start_ns = call->start_ns != 0 ? call->start_ns : call->end_ns;
-        record->end_ns = call->end_ns != 0 ? call->end_ns : call->start_ns;
+#define WRITE(type, text, rolls_up)                      \
+    if ((rolls_up) || sampled) {                         \
+        write_text(cursor, LLMLAB__ITEM_##type, (text)); \
     }
+    TEXTS(WRITE)
+#undef WRITE
+    if (call->usage != NULL) {
+        uint64_t packed[1 + LLMLAB_USAGE_CAPACITY];
+
+        write_item(cursor, LLMLAB__ITEM_USAGE, packed,
+                   llmlab__usage_pack(call->usage, packed));
+    }
+    if (call->provider_cost != NULL) {
+        uint64_t words[2] = {call->provider_cost->low,
+                             call->provider_cost->high};
+
+        write_item(cursor, LLMLAB__ITEM_PROVIDER_COST, words, sizeof(words));
+    }
+}
+
+/* At least what write_items() needs. */
+static uint64_t
+measure(const llmlab_call_t *call)
+{
+    const llmlab__items_t *inherited = inherited_by(call);
+    const char *agent = agent_of(call);
+    const char *name = name_of(call);
+    uint64_t size = inherited != NULL ? inherited->used : 0;
+
+#define MEASURE(type, text, rolls_up) \
+    size += (text) != NULL ? strlen(text) + 8 : 0;
+    TEXTS(MEASURE)
+#undef MEASURE
+    return size + sizeof(llmlab_usage_t) + 2 * sizeof(llmlab_money_t);
 }
 
 static bool
@@ -144,198 +173,153 @@ is_call(const llmlab_call_t *call)
     }
 }
 
-static void
-set_price(draft_t *draft, const llmlab__tracer_t *tracer,
-          const llmlab_call_t *call)
+static inline void
+set_record(llmlab__record_t *record, const llmlab_call_t *call)
 {
+    memset(record, 0, sizeof(*record));
+    record->version = LLMLAB__RECORD_VERSION;
+    record->kind =
+        (uint8_t)((unsigned)call->kind < LLMLAB_SPAN_KINDS ? call->kind : 0);
+    record->outcome = LLMLAB_SUCCESS;
+    if (call->outcome > LLMLAB_UNSET && call->outcome <= LLMLAB_CANCELLED) {
+        record->outcome = (uint8_t)call->outcome;
+    } else if (call->error_type != NULL) {
+        record->outcome = LLMLAB_ERROR;
+    }
+    if (call->attempt > 0 && call->attempt <= UINT16_MAX) {
+        record->attempt = (uint16_t)call->attempt;
+    }
+    record->http_status = call->http_status;
+    record->ttft_ns = call->ttft_ns;
+    record->flags |= call->stream ? LLMLAB__RECORD_STREAM : 0;
+    record->flags |= call->batch ? LLMLAB__RECORD_BATCH : 0;
+    if (call->usage != NULL) {
+        record->usage_source = LLMLAB_USAGE_PROVIDER;
+        record->flags |= LLMLAB__RECORD_USAGE_COMPLETE;
+    }
+    if (call->provider_cost != NULL) {
+        record->cost_source = LLMLAB_COST_PROVIDER;
+        record->flags |= LLMLAB__RECORD_PROVIDER_COST;
+    }
+    if (is_call(call)) {
+        record->flags |= LLMLAB__RECORD_CALL | LLMLAB__RECORD_PRICE_LATER;
+    }
+    if (call->start_ns == 0 && call->end_ns == 0) {
+        record->start_ns = record->end_ns = llmlab__clock_mono_ns();
+    } else {
+        record->flags |= LLMLAB__RECORD_REAL_TIME;
+        record->start_ns = call->start_ns != 0 ? call->start_ns : call->end_ns;
+        record->end_ns = call->end_ns != 0 ? call->end_ns : call->start_ns;
+    }
+}
+
+static inline uint64_t
+tokens_of(const llmlab_usage_t *usage, llmlab_usage_field_t field)
+{
+    return usage != NULL && (usage->present >> field & 1) != 0
+               ? usage->count[field]
+               : 0;
+}
+
+static inline void
+account_for(llmlab__recorder_t *recorder, const llmlab_call_t *call,
+            bool sampled, bool counted)
+{
+    llmlab__count(&recorder->accepted, 1);
+    if (__builtin_expect(!sampled, 0)) {
+        llmlab__count(&recorder->unsampled, 1);
+    }
+    if (!counted) {
+        return;
+    }
+    llmlab__count(&recorder->calls, 1);
+    llmlab__count(&recorder->input_tokens,
+                  tokens_of(call->usage, LLMLAB_USAGE_INPUT_TOKENS));
+    llmlab__count(&recorder->output_tokens,
+                  tokens_of(call->usage, LLMLAB_USAGE_OUTPUT_TOKENS));
+    if (call->provider_cost != NULL) {
+        llmlab__count_cost(recorder, *call->provider_cost);
+    }
+}
+
+/* It was spent all the same, and no worker will see it. */
+static void
+price_lost(llmlab__tracer_t *tracer, llmlab__recorder_t *recorder,
+           const llmlab_call_t *call)
+{
+    llmlab__record_t record;
     llmlab_call_facts_t facts;
     llmlab_cost_t cost;
 
+    set_record(&record, call);
     llmlab_call_facts_init(&facts);
     facts.provider = call->provider;
     facts.model = call->model != NULL ? call->model : call->request_model;
     facts.usage = call->usage;
-    facts.time_ns = draft->record.start_ns;
-    if ((draft->record.flags & LLMLAB__RECORD_REAL_TIME) == 0) {
-        facts.time_ns += atomic_load_explicit(&tracer->clock_offset_ns,
-                                              memory_order_relaxed);
-    }
+    facts.time_ns = llmlab__record_start_unix(tracer, &record);
     facts.service_tier = call->service_tier;
-    facts.speed = call->speed;
     facts.region = call->region;
+    facts.speed = call->speed;
     facts.batch = call->batch;
     llmlab_cost_compute(&cost, tracer->book, &facts);
-    llmlab__record_set_cost(&draft->record, &cost);
-    if (cost.key != NULL && cost.table != NULL) {
-        set_text(draft, PRICE_KEY, LLMLAB__ITEM_PRICE_KEY, cost.key);
-        set_text(draft, PRICE_TABLE, LLMLAB__ITEM_PRICE_TABLE, cost.table);
-    }
+    llmlab__record_set_cost(&record, &cost);
+    llmlab__count_lost(recorder, &record);
 }
 
-static bool
-is_written(const draft_t *draft, const text_t *text)
+static llmlab_status_t
+drop(llmlab__tracer_t *tracer, llmlab__recorder_t *recorder,
+     const llmlab_call_t *call, llmlab_drop_t why)
 {
-    return text->size > 0 &&
-           (draft->sampled || text->type == LLMLAB__ITEM_AGENT ||
-            text->type == LLMLAB__ITEM_USER ||
-            text->type == LLMLAB__ITEM_SESSION ||
-            text->type == LLMLAB__ITEM_PRICE_KEY ||
-            text->type == LLMLAB__ITEM_PRICE_TABLE ||
-            llmlab__item_rolls_up((llmlab__item_type_t)text->type));
-}
-
-/* Does the call say itself what this inherited item says? */
-static bool
-is_overridden(const draft_t *draft, llmlab__item_type_t type)
-{
-    for (int i = AGENT; i <= SESSION; i++) {
-        if (draft->texts[i].type == type && draft->texts[i].size > 0) {
-            return true;
-        }
+    account_for(recorder, call, true, is_call(call));
+    if (is_call(call)) {
+        price_lost(tracer, recorder, call);
     }
-    return false;
-}
-
-static uint32_t
-items_size(const draft_t *draft, const llmlab_call_t *call)
-{
-    uint32_t size = 0;
-
-    for (int i = 0; i < TEXTS; i++) {
-        if (is_written(draft, &draft->texts[i])) {
-            size += llmlab__item_room(0, draft->texts[i].size);
-        }
-    }
-    if (draft->usage_size > 0) {
-        size += llmlab__item_room(0, draft->usage_size);
-    }
-    if (call->provider_cost != NULL) {
-        size += llmlab__item_room(0, sizeof(*call->provider_cost));
-    }
-    if (draft->inherited != NULL) {
-        size += draft->inherited->used; /* at most: some are overridden */
-    }
-    return size;
-}
-
-static unsigned char *
-write_items(unsigned char *at, const draft_t *draft, const llmlab_call_t *call)
-{
-    llmlab__item_view_t item;
-    uint32_t cursor = 0;
-
-    while (draft->inherited != NULL &&
-           llmlab__items_next(draft->inherited, &cursor, &item)) {
-        if (!is_overridden(draft, item.type)) {
-            at = llmlab__item_write(at, (uint8_t)item.type, NULL, 0, item.value,
-                                    item.value_size);
-        }
-    }
-    for (int i = 0; i < TEXTS; i++) {
-        const text_t *text = &draft->texts[i];
-
-        if (is_written(draft, text)) {
-            at = llmlab__item_write(at, text->type, NULL, 0, text->data,
-                                    text->size);
-        }
-    }
-    if (draft->usage_size > 0) {
-        at = llmlab__item_write(at, LLMLAB__ITEM_USAGE, NULL, 0, draft->usage,
-                                draft->usage_size);
-    }
-    if (call->provider_cost != NULL) {
-        uint64_t words[2] = {call->provider_cost->low,
-                             call->provider_cost->high};
-
-        at = llmlab__item_write(at, LLMLAB__ITEM_PROVIDER_COST, NULL, 0, words,
-                                sizeof(words));
-    }
-    return at;
-}
-
-static void
-account_for(const draft_t *draft, const llmlab__tracer_t *tracer,
-            llmlab__recorder_t *recorder, const llmlab_call_t *call)
-{
-    llmlab__account_t account = {
-        .sampled = draft->sampled,
-        .is_call = (draft->record.flags & LLMLAB__RECORD_CALL) != 0,
-        .record = &draft->record,
-        .charge = call->provider_cost,
-    };
-
-    llmlab_usage_get(call->usage, LLMLAB_USAGE_INPUT_TOKENS,
-                     &account.input_tokens);
-    llmlab_usage_get(call->usage, LLMLAB_USAGE_OUTPUT_TOKENS,
-                     &account.output_tokens);
-    if (!llmlab__recorder_account(recorder, &account)) {
-        const char *model =
-            call->model != NULL ? call->model : call->request_model;
-
-        tracer->hooks.unpriced((llmlab__tracer_t *)(uintptr_t)tracer,
-                               call->provider, model);
-    }
+    atomic_fetch_add_explicit(&tracer->dropped[why], 1, memory_order_release);
+    return LLMLAB_EFULL;
 }
 
 static llmlab_status_t
 record_call(llmlab__tracer_t *tracer, llmlab__recorder_t *recorder,
             const llmlab_call_t *call)
 {
-    draft_t draft;
-    llmlab__record_t *record = &draft.record;
-    unsigned char *at;
-    unsigned char *end;
+    uint32_t most = llmlab__ring_max_record(
+        atomic_load_explicit(&tracer->rings, memory_order_relaxed));
+    uint32_t size = most < USUAL_SIZE ? most : USUAL_SIZE;
 
-    memset(record, 0, sizeof(*record));
-    draft.usage_size = 0;
-    draft.inherited = NULL;
-    set_record(record, call);
-    llmlab__trace_identify(tracer, recorder, call->parent, call->traceparent,
-                           record);
-    draft.sampled = llmlab__tracer_samples(tracer, record->trace_id);
-    record->type =
-        draft.sampled ? LLMLAB__RECORD_SPAN : LLMLAB__RECORD_UNSAMPLED;
-    if (call->parent != NULL && record->parent_id != 0) {
-        draft.inherited = &call->parent->identity;
-    }
-    set_texts(&draft, call);
-    if (call->usage != NULL) {
-        record->usage_source = LLMLAB_USAGE_PROVIDER;
-        record->flags |= LLMLAB__RECORD_USAGE_COMPLETE;
-        draft.usage_size = llmlab__usage_pack(call->usage, draft.usage);
-    }
-    if (call->provider_cost != NULL) {
-        record->cost_source = LLMLAB_COST_PROVIDER;
-    }
-    if (is_call(call)) {
-        record->flags |= LLMLAB__RECORD_CALL;
-        if (call->usage != NULL) {
-            set_price(&draft, tracer, call);
+    for (;;) {
+        llmlab__record_t *record = llmlab__tracer_claim(tracer, recorder, size);
+        unsigned char *start = (unsigned char *)record;
+        cursor_t cursor = {start + sizeof(*record), start + size, false};
+        bool sampled;
+        uint64_t needed;
+
+        if (record == NULL) {
+            return drop(tracer, recorder, call, LLMLAB_DROP_RING_FULL);
         }
+        set_record(record, call);
+        llmlab__trace_identify(tracer, recorder, call->parent,
+                               call->traceparent, record);
+        sampled = llmlab__tracer_samples(tracer, record->trace_id);
+        record->type = sampled ? LLMLAB__RECORD_SPAN : LLMLAB__RECORD_UNSAMPLED;
+        write_items(&cursor, call, sampled);
+        if (__builtin_expect(cursor.at != NULL, 1)) {
+            record->flags |= cursor.cut ? LLMLAB__RECORD_CUT : 0;
+            record->items =
+                (uint32_t)(cursor.at - start) - (uint32_t)sizeof(*record);
+            record->size = ((uint32_t)(cursor.at - start) + 7) & ~UINT32_C(7);
+            memset(cursor.at, 0, record->size - (size_t)(cursor.at - start));
+            account_for(recorder, call, sampled,
+                        (record->flags & LLMLAB__RECORD_CALL) != 0);
+            llmlab__ring_commit(recorder->ring, record->size);
+            return LLMLAB_OK;
+        }
+        /* The claim is forgotten: the next one takes its place. */
+        needed = (sizeof(*record) + measure(call) + 7) & ~UINT64_C(7);
+        if (size == most || needed > most) {
+            return drop(tracer, recorder, call, LLMLAB_DROP_TOO_LARGE);
+        }
+        size = (uint32_t)needed;
     }
-    account_for(&draft, tracer, recorder, call);
-
-    record->items = items_size(&draft, call);
-    record->size =
-        ((uint32_t)sizeof(*record) + record->items + 7) & ~UINT32_C(7);
-    at = llmlab__tracer_claim(tracer, recorder, record->size);
-    if (at == NULL) {
-        bool too_large =
-            record->size > llmlab__ring_max_record(atomic_load(&tracer->rings));
-
-        atomic_fetch_add(&tracer->dropped[too_large ? LLMLAB_DROP_TOO_LARGE
-                                                    : LLMLAB_DROP_RING_FULL],
-                         1);
-        return LLMLAB_EFULL;
-    }
-    end = write_items(at + sizeof(*record), &draft, call);
-    record->items = (uint32_t)(end - at) - (uint32_t)sizeof(*record);
-    record->size =
-        ((uint32_t)sizeof(*record) + record->items + 7) & ~UINT32_C(7);
-    memset(end, 0, record->size - (size_t)(end - at));
-    memcpy(at, record, sizeof(*record));
-    llmlab__ring_commit(recorder->ring, record->size);
-    return LLMLAB_OK;
 }
 
 llmlab_status_t

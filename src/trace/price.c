@@ -1,18 +1,7 @@
-/* What a span cost: its facts gathered from its items and priced. */
+/* What a call cost: its facts gathered from its items and priced. */
 #include <string.h>
 
 #include "trace/span.h"
-
-typedef struct facts_s {
-    llmlab_call_facts_t facts;
-    llmlab_usage_t usage;
-    char provider[64];
-    char model[256];
-    char request_model[256];
-    char service_tier[64];
-    char region[64];
-    char speed[32];
-} facts_t;
 
 /* The book takes texts with a NUL; one that is too long has no price. */
 static void
@@ -24,8 +13,9 @@ take_text(char *out, size_t capacity, const llmlab__item_view_t *item)
     out[size] = '\0';
 }
 
-static void
-gather(facts_t *out, const llmlab_span_t *span)
+void
+llmlab__facts_gather(llmlab__facts_t *out, const llmlab__items_t *items,
+                     uint16_t flags)
 {
     llmlab__item_view_t item;
     uint32_t cursor = 0;
@@ -34,7 +24,7 @@ gather(facts_t *out, const llmlab_span_t *span)
     out->usage.present = 0;
     out->provider[0] = out->model[0] = out->request_model[0] = '\0';
     out->service_tier[0] = out->region[0] = out->speed[0] = '\0';
-    while (llmlab__items_next(&span->items, &cursor, &item)) {
+    while (llmlab__items_next(items, &cursor, &item)) {
         switch (item.type) {
         case LLMLAB__ITEM_PROVIDER:
             take_text(out->provider, sizeof(out->provider), &item);
@@ -67,16 +57,16 @@ gather(facts_t *out, const llmlab_span_t *span)
     out->facts.region = out->region;
     out->facts.speed = out->speed;
     out->facts.usage = &out->usage;
-    out->facts.time_ns = llmlab__span_start_unix(span);
-    out->facts.batch = (span->record.flags & LLMLAB__RECORD_BATCH) != 0;
+    out->facts.batch = (flags & LLMLAB__RECORD_BATCH) != 0;
 }
 
-llmlab_status_t
-llmlab__span_compute_cost(const llmlab_span_t *span, llmlab_cost_t *out)
+static llmlab_status_t
+compute(const llmlab_span_t *span, llmlab_cost_t *out)
 {
-    facts_t facts;
+    llmlab__facts_t facts;
 
-    gather(&facts, span);
+    llmlab__facts_gather(&facts, &span->items, span->record.flags);
+    facts.facts.time_ns = llmlab__span_start_unix(span);
     return llmlab_cost_compute(out, span->tracer->book, &facts.facts);
 }
 
@@ -98,14 +88,11 @@ llmlab_status_t
 llmlab__span_price(llmlab_span_t *span)
 {
     llmlab_cost_t cost;
-    llmlab_status_t status = llmlab__span_compute_cost(span, &cost);
+    llmlab_status_t status = compute(span, &cost);
 
     llmlab__record_set_cost(&span->record, &cost);
-    span->price_key = cost.key;
-    span->price_table = cost.key != NULL ? cost.table : NULL;
-    if (span->price_table == NULL) {
-        span->price_key = NULL;
-    }
+    span->price_key = cost.table != NULL ? cost.key : NULL;
+    span->price_table = cost.table;
     span->dirty = false;
     return status;
 }
@@ -119,15 +106,5 @@ llmlab_span_cost(const llmlab_span_t *span, llmlab_cost_t *out)
         return LLMLAB_EINVAL;
     }
     memset(out, 0, sizeof(*out));
-    return status != LLMLAB_OK ? status : llmlab__span_compute_cost(span, out);
-}
-
-void
-llmlab__span_tell_unpriced(const llmlab_span_t *span)
-{
-    facts_t facts;
-
-    gather(&facts, span);
-    span->tracer->hooks.unpriced(span->tracer, facts.facts.provider,
-                                 facts.facts.model);
+    return status != LLMLAB_OK ? status : compute(span, out);
 }

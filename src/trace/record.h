@@ -34,7 +34,8 @@ enum {
     LLMLAB__RECORD_PROVIDER_COST = 16, /* the item is the effective cost */
     LLMLAB__RECORD_CUT = 32,           /* something did not fit */
     LLMLAB__RECORD_ROOT = 64,          /* no parent in this process */
-    LLMLAB__RECORD_CALL = 128          /* a model call: counted and priced */
+    LLMLAB__RECORD_CALL = 128,         /* a model call: counted and priced */
+    LLMLAB__RECORD_PRICE_LATER = 256   /* by the worker: settle.c */
 };
 
 typedef struct llmlab__record_s {

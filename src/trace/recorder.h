@@ -57,6 +57,7 @@ struct llmlab__recorders_s {
     uint32_t block_bytes; /* a record's largest size */
     uint32_t items_room;  /* of it, what a span's own items may take */
     uint32_t capacity;
+    llmlab__recorder_t late; /* the worker's: what it has priced */
     _Atomic uint64_t ended_outside;
     _Atomic uint64_t bytes;            /* allocated below */
     _Atomic(void *) memory;            /* all allocations, linked */

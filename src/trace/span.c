@@ -41,8 +41,6 @@ llmlab__trace_identify(const llmlab__tracer_t *tracer,
                        const llmlab_span_t *parent, const char *traceparent,
                        llmlab__record_t *record)
 {
-    int64_t offset = atomic_load_explicit(&tracer->clock_offset_ns, RELAXED);
-
     record->span_id = new_span_id(recorder);
     record->parent_id = 0;
     if (parent != NULL && llmlab__span_is_open(parent)) {
@@ -56,10 +54,7 @@ llmlab__trace_identify(const llmlab__tracer_t *tracer,
         !llmlab__traceparent_parse(traceparent, record->trace_id,
                                    &record->parent_id)) {
         record->parent_id = 0;
-        new_trace_id(recorder,
-                     (record->flags & LLMLAB__RECORD_REAL_TIME) != 0
-                         ? record->start_ns
-                         : record->start_ns + offset,
+        new_trace_id(recorder, llmlab__record_start_unix(tracer, record),
                      record->trace_id);
     }
 }
@@ -99,7 +94,20 @@ inherit(llmlab_span_t *span, const llmlab_span_t *parent)
     memcpy(span->identity.data, parent->identity.data, parent->identity.used);
 }
 
-static llmlab_span_t *
+/* The first item: it fits unless the name is long. */
+static inline void
+put_name(llmlab_span_t *span, const char *name, size_t size)
+{
+    if (span->sampled && size <= LLMLAB__SPAN_ITEMS / 2 &&
+        size + 8 <= span->items.room) {
+        llmlab__items_append(&span->items, LLMLAB__ITEM_NAME, NULL, 0, name,
+                             size);
+    } else {
+        llmlab__span_put(span, LLMLAB__ITEM_NAME, name, size);
+    }
+}
+
+static inline llmlab_span_t *
 start(llmlab_client_t *client, const llmlab_span_t *parent,
       const char *traceparent, const char *name, size_t name_size,
       llmlab_span_kind_t kind)
@@ -111,6 +119,9 @@ start(llmlab_client_t *client, const llmlab_span_t *parent,
 
     if (client == NULL || !tracer->enabled) {
         return NULL;
+    }
+    if (name == NULL) {
+        name_size = 0;
     }
     recorder = llmlab__recorder_enter(tracer, &why);
     if (recorder == NULL) {
@@ -140,9 +151,9 @@ start(llmlab_client_t *client, const llmlab_span_t *parent,
                           memory_order_release);
     llmlab__recorder_leave(recorder);
 
-    if (name != NULL) {
-        llmlab__span_put(span, LLMLAB__ITEM_NAME, name, name_size);
-        if (kind == LLMLAB_SPAN_AGENT && name_size > 0) {
+    if (name_size > 0) {
+        put_name(span, name, name_size);
+        if (kind == LLMLAB_SPAN_AGENT) {
             llmlab_span_set_agent(span, name, name_size);
         }
     }
@@ -276,8 +287,10 @@ write_record(llmlab_span_t *span, llmlab__recorder_t *recorder)
     memset(at + record->size - 4, 0, 4); /* what the rounding added */
     memcpy(at, record, sizeof(*record));
     at += sizeof(*record);
-    memcpy(at, span->identity.data, span->identity.used);
-    at += span->identity.used;
+    if (span->identity.used > 0) {
+        memcpy(at, span->identity.data, span->identity.used);
+        at += span->identity.used;
+    }
     memcpy(at, span->items.data, span->items.used);
     at += span->items.used;
     if (span->price_key != NULL) {
@@ -309,21 +322,27 @@ find_charge(const llmlab_span_t *span, llmlab_money_t *out)
     return false;
 }
 
+/* Who asked for the cost has it in the span; all else is the worker's to price.
+ * Counted before the record is published: the worker may deliver it before we
+ * go on. */
 static void
-account_for(llmlab_span_t *span, llmlab__recorder_t *recorder)
+account_for_call(llmlab_span_t *span, llmlab__recorder_t *recorder)
 {
+    llmlab__record_t *record = &span->record;
     llmlab_money_t charge;
-    llmlab__account_t account = {
-        .sampled = span->sampled,
-        .is_call = (span->record.flags & LLMLAB__RECORD_CALL) != 0,
-        .record = &span->record,
-        .input_tokens = span->input_tokens,
-        .output_tokens = span->output_tokens,
-        .charge = find_charge(span, &charge) ? &charge : NULL,
-    };
 
-    if (!llmlab__recorder_account(recorder, &account)) {
-        llmlab__span_tell_unpriced(span);
+    record->flags |= LLMLAB__RECORD_CALL;
+    llmlab__count(&recorder->calls, 1);
+    llmlab__count(&recorder->input_tokens, span->input_tokens);
+    llmlab__count(&recorder->output_tokens, span->output_tokens);
+    if (find_charge(span, &charge)) {
+        llmlab__count_cost(recorder, charge);
+    }
+    if (span->dirty || record->priced == LLMLAB_UNPRICED) {
+        span->price_key = NULL;
+        record->flags |= LLMLAB__RECORD_PRICE_LATER;
+    } else if ((record->flags & LLMLAB__RECORD_PROVIDER_COST) == 0) {
+        llmlab__count_price(recorder, record);
     }
 }
 
@@ -383,16 +402,20 @@ end(llmlab_span_t *span, llmlab__recorder_t *recorder, int64_t now_ns)
     if (record->outcome == LLMLAB_UNSET) {
         record->outcome = LLMLAB_SUCCESS;
     }
-    if (llmlab__span_is_call(span)) {
-        record->flags |= LLMLAB__RECORD_CALL;
-        if (span->dirty) {
-            llmlab__span_price(span);
-        }
+    llmlab__count(&recorder->accepted, 1);
+    if (__builtin_expect(!span->sampled, 0)) {
+        llmlab__count(&recorder->unsampled, 1);
     }
-    /* Counted first: the worker may deliver the record before we go on. */
-    account_for(span, recorder);
+    if (llmlab__span_is_call(span)) {
+        account_for_call(span, recorder);
+    }
     status = write_record(span, recorder);
     if (status != LLMLAB_OK) {
+        if ((record->flags & LLMLAB__RECORD_PRICE_LATER) != 0) {
+            /* It was spent all the same, and no worker will see it. */
+            llmlab__span_price(span);
+            llmlab__count_lost(recorder, record);
+        }
         atomic_fetch_add_explicit(
             &span->tracer->dropped[record->size > llmlab__ring_max_record(
                                                       span->recorders->rings)

@@ -77,9 +77,6 @@ int64_t llmlab__span_start_unix(const llmlab_span_t *span);
 /* Is it counted and priced as a model call? */
 bool llmlab__span_is_call(const llmlab_span_t *span);
 
-/* Price the span's facts into *out; nothing of the span changes. */
-llmlab_status_t llmlab__span_compute_cost(const llmlab_span_t *span,
-                                          llmlab_cost_t *out);
 /* Price, and keep what the record tells of it. */
 llmlab_status_t llmlab__span_price(llmlab_span_t *span);
 
@@ -102,21 +99,41 @@ void *llmlab__tracer_claim(const llmlab__tracer_t *tracer,
 bool llmlab__traceparent_parse(const char *text, uint64_t trace_id[2],
                                uint64_t *span_id);
 
-/* What a record adds to the counters. */
-typedef struct llmlab__account_s {
-    bool sampled;
-    bool is_call;
-    const llmlab__record_t *record;
-    uint64_t input_tokens;
-    uint64_t output_tokens;
-    const llmlab_money_t *charge; /* stated by the provider, or NULL */
-} llmlab__account_t;
+/* Count a priced call's cost; false when it has none that is known. */
+bool llmlab__count_price(llmlab__recorder_t *recorder,
+                         const llmlab__record_t *record);
 
-/* False when it is a call whose price is unknown: then the model is told to
- * the client. */
-bool llmlab__recorder_account(llmlab__recorder_t *recorder,
-                              const llmlab__account_t *account);
-void llmlab__span_tell_unpriced(const llmlab_span_t *span);
+/* The same for a record that was dropped. */
+void llmlab__count_lost(llmlab__recorder_t *recorder,
+                        const llmlab__record_t *record);
+
+/* When a record's span began, in Unix time. */
+static inline int64_t
+llmlab__record_start_unix(const llmlab__tracer_t *tracer,
+                          const llmlab__record_t *record)
+{
+    return (record->flags & LLMLAB__RECORD_REAL_TIME) != 0
+               ? record->start_ns
+               : record->start_ns +
+                     atomic_load_explicit(&tracer->clock_offset_ns,
+                                          memory_order_relaxed);
+}
+
+/* What a call's price depends on, with the texts that the book wants. */
+typedef struct llmlab__facts_s {
+    llmlab_call_facts_t facts;
+    llmlab_usage_t usage;
+    char provider[64];
+    char model[256];
+    char request_model[256];
+    char service_tier[64];
+    char region[64];
+    char speed[32];
+} llmlab__facts_t;
+
+/* The facts among a record's items; the time is the caller's to set. */
+void llmlab__facts_gather(llmlab__facts_t *out, const llmlab__items_t *items,
+                          uint16_t flags);
 
 /* Ids for a record whose start is set: below parent, else below the span that
  * traceparent names, else of a new trace. Parts may be NULL. */

@@ -11,6 +11,7 @@
 #include <llmlab/client.h>
 
 #include "queue/ring_set.h"
+#include "trace/record.h"
 
 typedef enum llmlab__capture_e {
     LLMLAB__CAPTURE_OFF = 0,
@@ -92,6 +93,18 @@ void llmlab__tracer_init(llmlab__tracer_t *tracer);
 void llmlab__tracer_cleanup(llmlab__tracer_t *tracer);
 void llmlab__tracer_counts(const llmlab__tracer_t *tracer,
                            llmlab__tracer_counts_t *out);
+
+/* Price a record whose thread left that to the worker. Returns the record
+ * itself when there is nothing to do, else the priced one in room, which holds
+ * the record's size and LLMLAB__SETTLE_ROOM, 8-aligned. @thread worker */
+#define LLMLAB__SETTLE_ROOM 640
+const llmlab__record_t *llmlab__record_settle(llmlab__tracer_t *tracer,
+                                              const llmlab__record_t *record,
+                                              void *room);
+/* Count the cost of what settle() priced: once, when it is safely taken.
+ * @thread worker */
+void llmlab__record_count(llmlab__tracer_t *tracer,
+                          const llmlab__record_t *settled);
 
 /* The fork generation of this process: never 0, another after each fork. One
  * load when nothing changed (see generation.h for the inline form). */

@@ -108,10 +108,18 @@ static bool
 take(void *payload, const void *record, uint32_t size)
 {
     recording_t *recording = payload;
+    _Alignas(8) unsigned char room[32768 + LLMLAB__SETTLE_ROOM];
+    const llmlab__record_t *settled;
 
     assert_non_null(record);
     assert_true(llmlab__record_check(record, size));
-    llmlab__buf_append(&recording->taken, record, size);
+    settled = llmlab__record_settle(&recording->tracer, record, room);
+    assert_true(llmlab__record_check(settled, settled->size));
+    assert_int_equal(settled->flags & LLMLAB__RECORD_PRICE_LATER, 0);
+    if (settled != record) {
+        llmlab__record_count(&recording->tracer, settled);
+    }
+    llmlab__buf_append(&recording->taken, settled, settled->size);
     recording->count++;
     return true;
 }
