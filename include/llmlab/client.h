@@ -57,6 +57,9 @@ typedef struct llmlab_stats_s {
     uint64_t retries;    /* of attempts: not the first of their batch */
     uint64_t bytes_sent; /* bodies as sent, compressed */
     uint64_t calls;      /* model calls recorded */
+    /* These two and cost grow when a call is priced: at once where its cost
+     * was asked for or its reply read, else when it leaves the queue, so that
+     * they are exact after a flush. */
     uint64_t unpriced_calls;
     uint64_t estimated_calls; /* priced at an estimated rate */
     uint64_t input_tokens;

@@ -11,10 +11,11 @@
 void
 llmlab_call_init(llmlab_call_t *call)
 {
+    static const llmlab_call_t blank = {.struct_size = sizeof(blank),
+                                        .kind = LLMLAB_SPAN_LLM};
+
     if (call != NULL) {
-        memset(call, 0, sizeof(*call));
-        call->struct_size = sizeof(*call);
-        call->kind = LLMLAB_SPAN_LLM;
+        *call = blank;
     }
 }
 
@@ -176,8 +177,7 @@ is_call(const llmlab_call_t *call)
 static inline void
 set_record(llmlab__record_t *record, const llmlab_call_t *call)
 {
-    memset(record, 0, sizeof(*record));
-    record->version = LLMLAB__RECORD_VERSION;
+    *record = llmlab__record_blank;
     record->kind =
         (uint8_t)((unsigned)call->kind < LLMLAB_SPAN_KINDS ? call->kind : 0);
     record->outcome = LLMLAB_SUCCESS;

@@ -61,6 +61,12 @@ typedef struct llmlab__record_s {
     uint32_t items;      /* bytes of items that follow */
 } llmlab__record_t;
 
+/* What a record begins as: copied, because compilers make slow code of a memset
+ * of this size. */
+static const llmlab__record_t llmlab__record_blank = {
+    .version = LLMLAB__RECORD_VERSION,
+};
+
 /* An item: this header, then key_size bytes of key (attributes only), then
  * value_size bytes of value; the next item begins at the next multiple of 4.
  * Strings have no NUL. */

@@ -82,8 +82,7 @@ reset(llmlab_span_t *span, llmlab__tracer_t *tracer)
     span->output_tokens = 0;
     span->price_key = NULL;
     span->price_table = NULL;
-    memset(&span->record, 0, sizeof(span->record));
-    span->record.version = LLMLAB__RECORD_VERSION;
+    span->record = llmlab__record_blank;
 }
 
 static void
