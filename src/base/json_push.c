@@ -355,7 +355,7 @@ value:
     }
 
     stop = number_end(p, end, &whole);
-    if (!whole || stop - p >= LLMLAB__PUSH_SCRATCH) {
+    if (!whole || is_number_byte(*stop) || stop - p >= LLMLAB__PUSH_SCRATCH) {
         goto kept_number; /* cut, or malformed: told there, in one way */
     }
     p = stop;

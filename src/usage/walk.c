@@ -276,6 +276,7 @@ llmlab__walk_init(llmlab__walk_t *walk, llmlab__reader_t *reader,
     walk->reader = reader;
     walk->told = told;
     walk->found = told;
+    walk->form = NULL;
     llmlab__walk_begin(walk);
 }
 
