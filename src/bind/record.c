@@ -139,7 +139,9 @@ take_kind(llmlab__document_t *document, llmlab_span_kind_t *out)
         *out = (llmlab_span_kind_t)number;
         return true;
     }
-    llmlab__document_string(document, &text);
+    if (!llmlab__document_string(document, &text)) {
+        return false;
+    }
     for (i = 0; i < LLMLAB_SPAN_KINDS; i++) {
         if (strcasecmp(names[i][0], text.data) == 0 ||
             strcmp(names[i][1], text.data) == 0) {
@@ -167,7 +169,9 @@ take_outcome(llmlab__document_t *document, llmlab_outcome_t *out)
         *out = (llmlab_outcome_t)number;
         return true;
     }
-    llmlab__document_string(document, &text);
+    if (!llmlab__document_string(document, &text)) {
+        return false;
+    }
     for (i = LLMLAB_UNSET; i <= LLMLAB_CANCELLED; i++) {
         if (strcmp(names[i], text.data) == 0) {
             *out = (llmlab_outcome_t)i;

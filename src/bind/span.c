@@ -239,11 +239,15 @@ set_member(llmlab_span_t *span, llmlab__document_t *document,
 
     switch (llmlab__json_peek(json)) {
     case LLMLAB__JSON_STRING:
-        llmlab__document_string(document, &string);
+        if (!llmlab__document_string(document, &string)) {
+            return LLMLAB_OK; /* the document's close tells the fault */
+        }
         return llmlab_span_set_string_n(span, key->data, key->size, string.data,
                                         string.size);
     case LLMLAB__JSON_NUMBER:
-        llmlab__json_number(json, &text);
+        if (!llmlab__json_number(json, &text)) {
+            return LLMLAB_OK;
+        }
         if (llmlab__json_int(&text, &integer) == 0) {
             return llmlab_span_set_int_n(span, key->data, key->size, integer);
         }
@@ -251,12 +255,14 @@ set_member(llmlab_span_t *span, llmlab__document_t *document,
                                         llmlab__json_double(&text));
     case LLMLAB__JSON_TRUE:
     case LLMLAB__JSON_FALSE:
-        llmlab__json_bool(json, &flag);
+        if (!llmlab__json_bool(json, &flag)) {
+            return LLMLAB_OK;
+        }
         return llmlab_span_set_bool_n(span, key->data, key->size, flag);
     case LLMLAB__JSON_OBJECT:
     case LLMLAB__JSON_ARRAY:
         if (!llmlab__json_raw(json, &text)) {
-            return LLMLAB_OK; /* the document's close tells the fault */
+            return LLMLAB_OK;
         }
         return llmlab_span_set_string_n(span, key->data, key->size, text.data,
                                         text.size);

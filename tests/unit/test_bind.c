@@ -343,6 +343,12 @@ test_odd_strings(void **state)
     assert_true(llmlab_bind_set_string(span, NULL, 0, NULL, 0) < 0);
     assert_int_equal(llmlab_bind_set_attributes(span, S("{\"a\":")),
                      LLMLAB_EPARSE);
+    assert_int_equal(llmlab_bind_set_attributes(span, S("{\"a\":\"\x01\"}")),
+                     LLMLAB_EPARSE);
+    assert_int_equal(llmlab_bind_set_attributes(span, S("{\"a\":01}")),
+                     LLMLAB_EPARSE);
+    assert_int_equal(llmlab_bind_set_attributes(span, S("{\"a\":trub}")),
+                     LLMLAB_EPARSE);
     assert_int_equal(llmlab_bind_set_attributes(span, S("nonsense")),
                      LLMLAB_EPARSE);
     assert_int_equal(llmlab_bind_set_usage(span, S("{\"tokens\":1}")),
@@ -449,6 +455,10 @@ test_record(void **state)
                      LLMLAB_EINVAL);
     assert_int_equal(llmlab_bind_record(client, S("{\"kind\":\"cake\"}")),
                      LLMLAB_EINVAL);
+    assert_int_equal(llmlab_bind_record(client, S("{\"kind\":\"\x01\"}")),
+                     LLMLAB_EPARSE);
+    assert_int_equal(llmlab_bind_record(client, S("{\"outcome\":\"\x01\"}")),
+                     LLMLAB_EPARSE);
     assert_int_equal(llmlab_bind_record(client, S("{\"model\":7}")),
                      LLMLAB_EINVAL);
     assert_int_equal(llmlab_bind_record(client, S("{\"model\":\"x\"")),
