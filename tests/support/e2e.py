@@ -76,9 +76,15 @@ class Server:
         return self.process.wait(20)
 
     def close(self):
-        if self.process.poll() is None:
-            self.stop()
-        self.folder.cleanup()
+        """Stop it; a leak or a race that a sanitizer found fails the test."""
+        try:
+            if self.process.poll() is None:
+                code = self.stop()
+                if code != 0:
+                    raise RuntimeError(f"llmlab-server ended with {code}:\n" +
+                                       (self.path / "log").read_text())
+        finally:
+            self.folder.cleanup()
 
     @property
     def env(self):
