@@ -1,34 +1,35 @@
 #include "cli/client.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
-llmlab_client_t *
-cli_client_open(const cli_server_t *server, ...)
+static llmlab_status_t
+configure(llmlab_config_t *config, const cli_server_t *server,
+          const char *const *settings)
 {
-    llmlab_config_t *config = llmlab_config_new();
-    llmlab_client_t *client = NULL;
-    llmlab_status_t status;
-    const char *name;
-    va_list settings;
+    const char *const common[] = {
+        "url",        server->url, "project", server->project,
+        "queue.full", "wait",      NULL};
+    llmlab_status_t status = LLMLAB_OK;
 
-    status = llmlab_config_set(config, "url", server->url);
-    if (status == LLMLAB_OK) {
-        status = llmlab_config_set(config, "project", server->project);
+    for (size_t i = 0; status == LLMLAB_OK && common[i] != NULL; i += 2) {
+        status = llmlab_config_set(config, common[i], common[i + 1]);
     }
     if (status == LLMLAB_OK && server->key != NULL) {
         status = llmlab_config_set(config, "api_key", server->key);
     }
-    if (status == LLMLAB_OK) {
-        status = llmlab_config_set(config, "queue.full", "wait");
+    for (size_t i = 0; status == LLMLAB_OK && settings[i] != NULL; i += 2) {
+        status = llmlab_config_set(config, settings[i], settings[i + 1]);
     }
-    va_start(settings, server);
-    while (status == LLMLAB_OK &&
-           (name = va_arg(settings, const char *)) != NULL) {
-        status =
-            llmlab_config_set(config, name, va_arg(settings, const char *));
-    }
-    va_end(settings);
+    return status;
+}
+
+llmlab_client_t *
+cli_client_open(const cli_server_t *server, const char *const *settings)
+{
+    llmlab_config_t *config = llmlab_config_new();
+    llmlab_client_t *client = NULL;
+    llmlab_status_t status = configure(config, server, settings);
+
     if (status == LLMLAB_OK) {
         status = llmlab_client_open(&client, config);
     }

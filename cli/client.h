@@ -6,9 +6,10 @@
 
 #include "cli/server.h"
 
-/* A client for bulk work: it waits for room instead of dropping. Further
- * settings are name, value, ..., NULL. NULL after a line on stderr. */
-llmlab_client_t *cli_client_open(const cli_server_t *server, ...)
-    __attribute__((sentinel));
+/* A client for bulk work: it waits for room instead of dropping. settings:
+ * further ones, name and value in turn, NULL at the end. NULL after a line on
+ * stderr. */
+llmlab_client_t *cli_client_open(const cli_server_t *server,
+                                 const char *const *settings);
 
 #endif

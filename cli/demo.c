@@ -58,9 +58,9 @@ replay_one(demo_t *demo, llmlab_client_t *client, const char *path)
 static bool
 replay_all(demo_t *demo, const cli_args_t *args)
 {
-    llmlab_client_t *client =
-        cli_client_open(&demo->server, "service", "demo", "live", "true",
-                        "queue.wait_ms", "60000", NULL);
+    static const char *const settings[] = {
+        "service", "demo", "live", "true", "queue.wait_ms", "60000", NULL};
+    llmlab_client_t *client = cli_client_open(&demo->server, settings);
     llmlab_stats_t stats;
     bool good = client != NULL;
 

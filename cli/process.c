@@ -17,7 +17,11 @@ static void
 run_child(const char *const *argv, int output, const char *error_path,
           pid_t parent)
 {
-    char *const *words = (char *const *)(uintptr_t)argv;
+    /* execv takes what it does not change as char *, for old times' sake. */
+    union {
+        const char *const *given;
+        char *const *wanted;
+    } words = {argv};
 
     /* A server must not outlive the command that started it. */
     prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -33,8 +37,8 @@ run_child(const char *const *argv, int output, const char *error_path,
         }
     }
     dup2(output, STDOUT_FILENO);
-    execv(words[0], words);
-    fprintf(stderr, "llmlab: %s: %s\n", words[0], strerror(errno));
+    execv(argv[0], words.wanted);
+    fprintf(stderr, "llmlab: %s: %s\n", argv[0], strerror(errno));
     _exit(127);
 }
 

@@ -183,6 +183,8 @@ run(const cli_args_t *args)
     llmlab_stats_t stats;
     int64_t timeout_ms;
     char wait_ms[24];
+    const char *const settings[] = {"queue.wait_ms", wait_ms, "batch.max_calls",
+                                    "1000", NULL};
     double seconds;
     bool good;
 
@@ -198,8 +200,7 @@ run(const cli_args_t *args)
     cli_server_init(&server, args);
     snprintf(wait_ms, sizeof(wait_ms), "%" PRId64,
              timeout_ms < 3600000 ? timeout_ms : 3600000);
-    replay.client = cli_client_open(&server, "queue.wait_ms", wait_ms,
-                                    "batch.max_calls", "1000", NULL);
+    replay.client = cli_client_open(&server, settings);
     if (replay.client == NULL) {
         return CLI_FAILED;
     }

@@ -164,13 +164,14 @@ cli_reply_price(cli_reply_cost_t *out, const llmlab_price_book_t *book,
     facts.region = reply->region;
     out->has_computed =
         llmlab_cost_compute(&out->computed, book, &facts) == LLMLAB_OK;
-    if (!reply->has_provider_cost) {
+    if (!reply->has_provider_cost ||
+        (reply->is_byok && !reply->has_upstream_cost)) {
         return;
     }
     out->has_stated = true;
     out->stated.low = reply->provider_cost[0];
     out->stated.high = reply->provider_cost[1];
-    if (reply->is_byok && reply->has_upstream_cost) {
+    if (reply->is_byok) {
         llmlab_money_t upstream = {reply->upstream_cost[0],
                                    reply->upstream_cost[1]};
 

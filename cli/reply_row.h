@@ -43,7 +43,8 @@ typedef struct cli_reply_cost_s {
     llmlab_cost_t computed;
     bool has_computed;
     bool has_stated;
-    llmlab_money_t stated; /* of a BYOK call: with the upstream's charge */
+    llmlab_money_t stated; /* of a call with the user's own key: the fee and
+                              what the upstream took; unknown without that */
 } cli_reply_cost_t;
 
 void cli_reply_price(cli_reply_cost_t *out, const llmlab_price_book_t *book,
