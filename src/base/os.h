@@ -14,6 +14,11 @@ bool llmlab__os_wait(const _Atomic uint32_t *word, uint32_t expected,
                      int64_t timeout_ns);
 void llmlab__os_wake(const _Atomic uint32_t *word);
 
+/* A full memory barrier in every running thread of this process at once, so
+ * that the frequent side of a protocol needs none (membarrier). May take
+ * milliseconds the first time. False: the system has none. */
+bool llmlab__os_process_barrier(void);
+
 /* The calling thread's id, and whether a thread of this process still is. A
  * reused id counts as alive. */
 uint32_t llmlab__os_thread_id(void);

@@ -81,6 +81,12 @@ llmlab__os_wake(const _Atomic uint32_t *word)
     pthread_mutex_unlock(&meetings[i].mutex);
 }
 
+bool
+llmlab__os_process_barrier(void)
+{
+    return false;
+}
+
 /* POSIX has no numbers for threads: ours are never used twice. */
 uint32_t
 llmlab__os_thread_id(void)

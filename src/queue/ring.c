@@ -17,15 +17,19 @@
  * there is no ABA; tail - head is the fill.
  *
  * (4) Sleep. The producer stores tail, then loads the doorbell; the worker sets
- * the doorbell to PARKED, then loads the tails; all four are seq_cst, so there
- * is one order of them that both agree on: either the worker sees the new tail
- * and does not sleep, or the producer sees PARKED and wakes it. Were the tail's
- * store only a release or one of the loads weaker, both could miss (store
- * buffers), which tests/model/park.pml shows. (A seq_cst store is a release,
- * too: (1) needs no more.) The futex compares the word again under the kernel's
- * lock, so that a ring of the bell between the worker's look and its sleep is
- * not lost. While the worker is awake or ticking no producer makes a system
- * call, but when its ring is half full.
+ * the doorbell to PARKED, then loads the tails. Each of the two must see the
+ * other's store, or the worker sleeps on a record; processors keep stores back
+ * (store buffers), so each side needs a full barrier between its store and its
+ * load. The producer, who passes here with every record, has only a compiler
+ * barrier: when the worker parks, which is when nothing has come for a while,
+ * it issues a barrier on behalf of all threads (membarrier). A producer that
+ * loaded the doorbell before that barrier has its tail visible after it, and
+ * the worker sees it; one that loads it later sees PARKED. Without such a
+ * barrier the worker never sleeps long. tests/model/park.pml proves it, and
+ * loses the wake-up when the barrier goes. The futex compares the word again
+ * under the kernel's lock, so that a ring of the bell between the worker's look
+ * and its sleep is not lost. While the worker is awake or ticking no producer
+ * makes a system call, but when its ring is half full.
  *
  * (5) Segments. A ring that is full may go over to a second, larger run of
  * units. `start` of a segment is stored before the tail that publishes the
@@ -226,9 +230,9 @@ publish(llmlab__ring_t *ring, uint32_t size, uint32_t type)
     put_frame(ring, next, size, type);
     next += llmlab__frame_room(size);
     atomic_store_explicit(&ring->next, next, RELAXED);
-    atomic_store_explicit(&ring->tail, next, memory_order_seq_cst);
-
-    bell = atomic_load_explicit(&set->doorbell, memory_order_seq_cst);
+    atomic_store_explicit(&ring->tail, next, memory_order_release);
+    atomic_signal_fence(memory_order_seq_cst); /* see (4) */
+    bell = atomic_load_explicit(&set->doorbell, RELAXED);
     fill = next - atomic_load_explicit(&ring->floor, RELAXED);
     if (__builtin_expect(bell == LLMLAB__BELL_PARKED, 0) ||
         (__builtin_expect(fill > mask / 2, 0) && bell == LLMLAB__BELL_TICKING &&

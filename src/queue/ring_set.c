@@ -15,6 +15,9 @@
 
 #define IDLE_NS INT64_C(1000000000)
 
+/* How long the worker sleeps where a wake-up might be lost: (4) in ring.c. */
+#define BLIND_NS INT64_C(100000000)
+
 /* A thread id that no thread has: the worker while it takes a ring apart. */
 #define RECYCLER UINT32_MAX
 
@@ -88,7 +91,7 @@ llmlab__ring_set_note_clock(llmlab__ring_set_t *set, int64_t offset_ns)
 static uint32_t
 rings_used(const llmlab__ring_set_t *set)
 {
-    return atomic_load_explicit(&set->pool->used, memory_order_seq_cst);
+    return atomic_load_explicit(&set->pool->used, ACQUIRE);
 }
 
 /* Owners. */
@@ -432,7 +435,7 @@ anything_published(const llmlab__ring_set_t *set)
     uint32_t used = rings_used(set);
 
     for (uint32_t i = 0; i < used; i++) {
-        if (atomic_load_explicit(&set->rings[i].tail, memory_order_seq_cst) !=
+        if (atomic_load_explicit(&set->rings[i].tail, ACQUIRE) !=
             set->rings[i].peeked) {
             return true;
         }
@@ -440,18 +443,22 @@ anything_published(const llmlab__ring_set_t *set)
     return false;
 }
 
+/* Until the bell rings, unless it has rung since the worker woke. What the
+ * ringer had done before is served by what the worker does next. */
 static void
 sleep_as(llmlab__ring_set_t *set, uint32_t bell, int64_t timeout_ns)
 {
     uint32_t awake = LLMLAB__BELL_AWAKE;
 
-    /* seq_cst, as the look at the tails after it: (4) in ring.c. */
     if (atomic_compare_exchange_strong(&set->doorbell, &awake, bell)) {
-        if (bell != LLMLAB__BELL_PARKED || !anything_published(set)) {
+        if (bell == LLMLAB__BELL_PARKED && !llmlab__os_process_barrier() &&
+            (timeout_ns < 0 || timeout_ns > BLIND_NS)) {
+            timeout_ns = BLIND_NS;
+        }
+        if (bell == LLMLAB__BELL_TICKING || !anything_published(set)) {
             llmlab__os_wait(&set->doorbell, bell, timeout_ns);
         }
     }
-    /* Who rang before this is served by what the worker does next. */
     atomic_exchange(&set->doorbell, LLMLAB__BELL_AWAKE);
 }
 

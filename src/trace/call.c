@@ -19,25 +19,6 @@ llmlab_call_init(llmlab_call_t *call)
     }
 }
 
-/* A call's texts: the item's type, the text, and whether the short record of an
- * unsampled call carries it, too. */
-#define TEXTS(X)                                 \
-    X(AGENT, agent, true)                        \
-    X(USER, call->user, true)                    \
-    X(SESSION, call->session, true)              \
-    X(NAME, name, false)                         \
-    X(PROVIDER, call->provider, true)            \
-    X(API, call->api, false)                     \
-    X(MODEL, call->model, true)                  \
-    X(REQUEST_MODEL, call->request_model, true)  \
-    X(RESPONSE_ID, call->response_id, false)     \
-    X(FINISH_REASON, call->finish_reason, false) \
-    X(SERVICE_TIER, call->service_tier, true)    \
-    X(REGION, call->region, true)                \
-    X(SPEED, call->speed, true)                  \
-    X(ERROR_TYPE, call->error_type, false)       \
-    X(ERROR_CODE, call->error_code, false)
-
 static inline const char *
 name_of(const llmlab_call_t *call)
 {
@@ -64,40 +45,46 @@ inherited_by(const llmlab_call_t *call)
                : NULL;
 }
 
-/* Where writing stands; at becomes NULL when something did not fit. */
-typedef struct cursor_s {
-    unsigned char *at;
-    const unsigned char *limit;
-    bool cut;
-} cursor_t;
+/* All further texts of a call, in the record's order: X(item type, member,
+ * whether the short record of an unsampled call carries it). */
+#define TEXTS(X)                           \
+    X(PROVIDER, provider, true)            \
+    X(API, api, false)                     \
+    X(MODEL, model, true)                  \
+    X(REQUEST_MODEL, request_model, true)  \
+    X(RESPONSE_ID, response_id, false)     \
+    X(FINISH_REASON, finish_reason, false) \
+    X(SERVICE_TIER, service_tier, true)    \
+    X(REGION, region, true)                \
+    X(SPEED, speed, true)                  \
+    X(USER, user, true)                    \
+    X(SESSION, session, true)              \
+    X(ERROR_TYPE, error_type, false)       \
+    X(ERROR_CODE, error_code, false)
 
-static inline void
-write_item(cursor_t *cursor, llmlab__item_type_t type, const void *value,
-           size_t size)
+/* Room that is kept behind the limit, so that a text is checked by its size
+ * alone and the end may be rounded. */
+#define MARGIN 16
+
+/* Returns where the next item goes; NULL when there was no room, now or
+ * before. */
+static __attribute__((noinline)) unsigned char *
+put(unsigned char *at, const unsigned char *limit, uint8_t type,
+    const char *text, size_t size)
 {
     if (size > UINT16_MAX) {
-        size = llmlab__text_cut(value, UINT16_MAX);
-        cursor->cut = true;
+        size = llmlab__text_cut(text, UINT16_MAX);
     }
-    if (cursor->at == NULL || llmlab__item_room(0, (uint32_t)size) >
-                                  (size_t)(cursor->limit - cursor->at)) {
-        cursor->at = NULL;
-        return;
+    if (__builtin_expect(
+            at == NULL || at > limit || size > (size_t)(limit - at), 0)) {
+        return NULL;
     }
-    cursor->at =
-        llmlab__item_write(cursor->at, (uint8_t)type, NULL, 0, value, size);
+    return size == 0 ? at : llmlab__item_write(at, type, NULL, 0, text, size);
 }
 
-static inline void
-write_text(cursor_t *cursor, llmlab__item_type_t type, const char *text)
-{
-    if (text != NULL && text[0] != '\0') {
-        write_item(cursor, type, text, strlen(text));
-    }
-}
-
-static void
-write_inherited(cursor_t *cursor, const llmlab_call_t *call)
+static unsigned char *
+put_inherited(unsigned char *at, const unsigned char *limit,
+              const llmlab_call_t *call)
 {
     const llmlab__items_t *inherited = inherited_by(call);
     llmlab__item_view_t item;
@@ -109,53 +96,79 @@ write_inherited(cursor_t *cursor, const llmlab_call_t *call)
             (item.type == LLMLAB__ITEM_SESSION && call->session != NULL)) {
             continue;
         }
-        write_item(cursor, item.type, item.value, item.value_size);
+        at = put(at, limit, (uint8_t)item.type, (const char *)item.value,
+                 item.value_size);
     }
+    return at;
 }
 
-static void
-write_items(cursor_t *cursor, const llmlab_call_t *call, bool sampled)
+static unsigned char *
+put_texts(unsigned char *at, const unsigned char *limit,
+          const llmlab_call_t *call, bool sampled)
 {
     const char *agent = agent_of(call);
     const char *name = name_of(call);
 
-    if (call->parent != NULL) {
-        write_inherited(cursor, call);
+    if (agent != NULL) {
+        at = put(at, limit, LLMLAB__ITEM_AGENT, agent, strlen(agent));
     }
-#define WRITE(type, text, rolls_up)                      \
-    if ((rolls_up) || sampled) {                         \
-        write_text(cursor, LLMLAB__ITEM_##type, (text)); \
+    if (name != NULL && sampled) {
+        at = put(at, limit, LLMLAB__ITEM_NAME, name, strlen(name));
     }
-    TEXTS(WRITE)
-#undef WRITE
+#define PUT(type, member, rolls_up)                            \
+    if (call->member != NULL && ((rolls_up) || sampled)) {     \
+        at = put(at, limit, LLMLAB__ITEM_##type, call->member, \
+                 strlen(call->member));                        \
+    }
+    TEXTS(PUT)
+#undef PUT
+    return at;
+}
+
+static unsigned char *
+put_numbers(unsigned char *at, const unsigned char *limit,
+            const llmlab_call_t *call)
+{
     if (call->usage != NULL) {
         uint64_t packed[1 + LLMLAB_USAGE_CAPACITY];
+        uint16_t size = llmlab__usage_pack(call->usage, packed);
 
-        write_item(cursor, LLMLAB__ITEM_USAGE, packed,
-                   llmlab__usage_pack(call->usage, packed));
+        at = put(at, limit, LLMLAB__ITEM_USAGE, (const char *)packed, size);
     }
     if (call->provider_cost != NULL) {
         uint64_t words[2] = {call->provider_cost->low,
                              call->provider_cost->high};
 
-        write_item(cursor, LLMLAB__ITEM_PROVIDER_COST, words, sizeof(words));
+        at = put(at, limit, LLMLAB__ITEM_PROVIDER_COST, (const char *)words,
+                 sizeof(words));
     }
+    return at;
 }
 
-/* At least what write_items() needs. */
+/* Adds to *size at least what a text needs. */
+static void
+measure_text(uint64_t *size, bool *cut, const char *text)
+{
+    size_t length = text == NULL ? 0 : strlen(text);
+
+    *size += length + 8;
+    *cut = *cut || length > UINT16_MAX;
+}
+
 static uint64_t
-measure(const llmlab_call_t *call)
+measure(const llmlab_call_t *call, bool *cut)
 {
     const llmlab__items_t *inherited = inherited_by(call);
-    const char *agent = agent_of(call);
-    const char *name = name_of(call);
-    uint64_t size = inherited != NULL ? inherited->used : 0;
+    uint64_t size = sizeof(llmlab__record_t) + sizeof(llmlab_usage_t) +
+                    2 * sizeof(llmlab_money_t) + MARGIN +
+                    (inherited != NULL ? inherited->used : 0);
 
-#define MEASURE(type, text, rolls_up) \
-    size += (text) != NULL ? strlen(text) + 8 : 0;
+    measure_text(&size, cut, agent_of(call));
+    measure_text(&size, cut, name_of(call));
+#define MEASURE(type, member, rolls_up) measure_text(&size, cut, call->member);
     TEXTS(MEASURE)
 #undef MEASURE
-    return size + sizeof(llmlab_usage_t) + 2 * sizeof(llmlab_money_t);
+    return (size + 7) & ~UINT64_C(7);
 }
 
 static bool
@@ -278,47 +291,69 @@ drop(llmlab__tracer_t *tracer, llmlab__recorder_t *recorder,
     return LLMLAB_EFULL;
 }
 
+/* Write the record into a claim of size bytes; its size, or 0 when it did not
+ * fit. */
+static inline uint32_t
+encode(llmlab__record_t *record, uint32_t size, llmlab__tracer_t *tracer,
+       llmlab__recorder_t *recorder, const llmlab_call_t *call)
+{
+    static const uint64_t zero;
+    unsigned char *start = (unsigned char *)record;
+    const unsigned char *limit = start + size - MARGIN;
+    unsigned char *at = start + sizeof(*record);
+    bool sampled;
+
+    set_record(record, call);
+    llmlab__trace_identify(tracer, recorder, call->parent, call->traceparent,
+                           record);
+    sampled = llmlab__tracer_samples(tracer, record->trace_id);
+    record->type = sampled ? LLMLAB__RECORD_SPAN : LLMLAB__RECORD_UNSAMPLED;
+    if (call->parent != NULL) {
+        at = put_inherited(at, limit, call);
+    }
+    at = put_texts(at, limit, call, sampled);
+    at = put_numbers(at, limit, call);
+    if (at == NULL) {
+        return 0;
+    }
+    memcpy(at, &zero, sizeof(zero)); /* what the rounding adds */
+    record->items = (uint32_t)(at - start) - (uint32_t)sizeof(*record);
+    record->size = ((uint32_t)(at - start) + 7) & ~UINT32_C(7);
+    return record->size;
+}
+
 static llmlab_status_t
 record_call(llmlab__tracer_t *tracer, llmlab__recorder_t *recorder,
             const llmlab_call_t *call)
 {
-    uint32_t most = llmlab__ring_max_record(
-        atomic_load_explicit(&tracer->rings, memory_order_relaxed));
-    uint32_t size = most < USUAL_SIZE ? most : USUAL_SIZE;
+    uint32_t most =
+        atomic_load_explicit(&tracer->recorders, memory_order_relaxed)
+            ->block_bytes;
+    uint32_t room = most < USUAL_SIZE ? most : USUAL_SIZE;
+    bool cut = false;
 
     for (;;) {
-        llmlab__record_t *record = llmlab__tracer_claim(tracer, recorder, size);
-        unsigned char *start = (unsigned char *)record;
-        cursor_t cursor = {start + sizeof(*record), start + size, false};
-        bool sampled;
+        llmlab__record_t *record = llmlab__tracer_claim(tracer, recorder, room);
         uint64_t needed;
+        uint32_t size;
 
         if (record == NULL) {
             return drop(tracer, recorder, call, LLMLAB_DROP_RING_FULL);
         }
-        set_record(record, call);
-        llmlab__trace_identify(tracer, recorder, call->parent,
-                               call->traceparent, record);
-        sampled = llmlab__tracer_samples(tracer, record->trace_id);
-        record->type = sampled ? LLMLAB__RECORD_SPAN : LLMLAB__RECORD_UNSAMPLED;
-        write_items(&cursor, call, sampled);
-        if (__builtin_expect(cursor.at != NULL, 1)) {
-            record->flags |= cursor.cut ? LLMLAB__RECORD_CUT : 0;
-            record->items =
-                (uint32_t)(cursor.at - start) - (uint32_t)sizeof(*record);
-            record->size = ((uint32_t)(cursor.at - start) + 7) & ~UINT32_C(7);
-            memset(cursor.at, 0, record->size - (size_t)(cursor.at - start));
-            account_for(recorder, call, sampled,
+        size = encode(record, room, tracer, recorder, call);
+        if (__builtin_expect(size > 0, 1)) {
+            record->flags |= cut ? LLMLAB__RECORD_CUT : 0;
+            account_for(recorder, call, record->type == LLMLAB__RECORD_SPAN,
                         (record->flags & LLMLAB__RECORD_CALL) != 0);
-            llmlab__ring_commit(recorder->ring, record->size);
+            llmlab__ring_commit(recorder->ring, size);
             return LLMLAB_OK;
         }
         /* The claim is forgotten: the next one takes its place. */
-        needed = (sizeof(*record) + measure(call) + 7) & ~UINT64_C(7);
-        if (size == most || needed > most) {
+        needed = measure(call, &cut);
+        if (room >= needed || needed > most) {
             return drop(tracer, recorder, call, LLMLAB_DROP_TOO_LARGE);
         }
-        size = (uint32_t)needed;
+        room = (uint32_t)needed;
     }
 }
 

@@ -79,20 +79,6 @@ count_of(const llmlab_usage_t *usage, llmlab_usage_field_t field)
     return (usage->present >> field & 1) != 0 ? usage->count[field] : 0;
 }
 
-uint16_t
-llmlab__usage_pack(const llmlab_usage_t *usage,
-                   uint64_t out[1 + LLMLAB_USAGE_CAPACITY])
-{
-    uint64_t fields = (UINT64_C(1) << LLMLAB_USAGE_CAPACITY) - 1;
-    size_t size = 1;
-
-    out[0] = usage->present & fields;
-    for (uint64_t left = out[0]; left != 0; left &= left - 1) {
-        out[size++] = usage->count[__builtin_ctzll(left)];
-    }
-    return (uint16_t)(size * sizeof(out[0]));
-}
-
 static llmlab_status_t
 put_usage(llmlab_span_t *span, const llmlab_usage_t *usage,
           llmlab_usage_source_t source)

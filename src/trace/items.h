@@ -21,8 +21,16 @@ llmlab__copy_short(unsigned char *to, const void *from, size_t size)
 {
     const unsigned char *source = from;
 
-    if (size >= 16) {
+    if (size > 32) {
         memcpy(to, source, size);
+    } else if (size >= 16) {
+        unsigned char head[16];
+        unsigned char tail[16];
+
+        memcpy(head, source, 16);
+        memcpy(tail, source + size - 16, 16);
+        memcpy(to, head, 16);
+        memcpy(to + size - 16, tail, 16);
     } else if (size >= 8) {
         uint64_t head;
         uint64_t tail;

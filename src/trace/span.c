@@ -27,14 +27,6 @@ new_span_id(llmlab__recorder_t *recorder)
     return id;
 }
 
-bool
-llmlab__tracer_samples(const llmlab__tracer_t *tracer,
-                       const uint64_t trace_id[2])
-{
-    return tracer->sample_below == UINT64_MAX ||
-           trace_id[1] < tracer->sample_below;
-}
-
 void
 llmlab__trace_identify(const llmlab__tracer_t *tracer,
                        llmlab__recorder_t *recorder,
@@ -234,19 +226,6 @@ settle_times(llmlab_span_t *span, int64_t now_ns)
         span->record.end_ns = now_ns + offset;
     }
     span->record.flags |= LLMLAB__RECORD_REAL_TIME;
-}
-
-void *
-llmlab__tracer_claim(const llmlab__tracer_t *tracer,
-                     llmlab__recorder_t *recorder, uint32_t size)
-{
-    void *place = llmlab__ring_claim(recorder->ring, size);
-
-    if (__builtin_expect(place == NULL, 0) && tracer->full_wait_ns > 0) {
-        place =
-            llmlab__ring_claim_wait(recorder->ring, size, tracer->full_wait_ns);
-    }
-    return place;
 }
 
 /* Room for the price's two texts. */

@@ -84,16 +84,37 @@ void llmlab__record_set_cost(llmlab__record_t *record,
                              const llmlab_cost_t *cost);
 
 /* Usage as the USAGE item's value; returns its size. */
-uint16_t llmlab__usage_pack(const llmlab_usage_t *usage,
-                            uint64_t out[1 + LLMLAB_USAGE_CAPACITY]);
+static inline uint16_t
+llmlab__usage_pack(const llmlab_usage_t *usage,
+                   uint64_t out[1 + LLMLAB_USAGE_CAPACITY])
+{
+    uint64_t fields = (UINT64_C(1) << LLMLAB_USAGE_CAPACITY) - 1;
+    size_t size = 1;
+
+    out[0] = usage->present & fields;
+    for (uint64_t left = out[0]; left != 0; left &= left - 1) {
+        out[size++] = usage->count[__builtin_ctzll(left)];
+    }
+    return (uint16_t)(size * sizeof(out[0]));
+}
 
 /* Put the captured text that does not fit into the record into the ring. */
 void llmlab__span_send_content(llmlab_span_t *span,
                                llmlab__recorder_t *recorder);
 
 /* Space in the ring, waiting as long as the settings say. */
-void *llmlab__tracer_claim(const llmlab__tracer_t *tracer,
-                           llmlab__recorder_t *recorder, uint32_t size);
+static inline void *
+llmlab__tracer_claim(const llmlab__tracer_t *tracer,
+                     llmlab__recorder_t *recorder, uint32_t size)
+{
+    void *place = llmlab__ring_claim(recorder->ring, size);
+
+    if (__builtin_expect(place == NULL, 0) && tracer->full_wait_ns > 0) {
+        place =
+            llmlab__ring_claim_wait(recorder->ring, size, tracer->full_wait_ns);
+    }
+    return place;
+}
 
 /* Strict W3C traceparent, version 00. True: *trace_id, *span_id are set. */
 bool llmlab__traceparent_parse(const char *text, uint64_t trace_id[2],
@@ -141,8 +162,13 @@ void llmlab__trace_identify(const llmlab__tracer_t *tracer,
                             llmlab__recorder_t *recorder,
                             const llmlab_span_t *parent,
                             const char *traceparent, llmlab__record_t *record);
-bool llmlab__tracer_samples(const llmlab__tracer_t *tracer,
-                            const uint64_t trace_id[2]);
+static inline bool
+llmlab__tracer_samples(const llmlab__tracer_t *tracer,
+                       const uint64_t trace_id[2])
+{
+    return tracer->sample_below == UINT64_MAX ||
+           trace_id[1] < tracer->sample_below;
+}
 
 /* The last whole character at or before size bytes of UTF-8. */
 size_t llmlab__text_cut(const char *text, size_t size);

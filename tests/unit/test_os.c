@@ -54,6 +54,26 @@ test_wait_ends_by_wake_or_time(void **state)
     pthread_join(thread, NULL);
 }
 
+static void
+test_process_barrier(void **state)
+{
+    int status;
+    pid_t child;
+
+    (void)state;
+    if (!llmlab__os_process_barrier()) {
+        print_message("SKIP barrier: the system has none\n");
+        skip();
+    }
+    assert_true(llmlab__os_process_barrier());
+    child = fork();
+    if (child == 0) {
+        _exit(llmlab__os_process_barrier() ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static void *
 tell_id(void *payload)
 {
@@ -243,6 +263,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wait_ends_by_wake_or_time),
+        cmocka_unit_test(test_process_barrier),
         cmocka_unit_test(test_ended_threads_are_noticed),
         cmocka_unit_test(test_a_child_sees_zeroes),
         cmocka_unit_test(test_ring_file_is_private_and_locked),
