@@ -172,6 +172,23 @@ reasoning_is_always_outside(const llmlab__facts_t *facts)
            llmlab__word_is(facts->reply.provider, "perplexity");
 }
 
+/* A part cannot exceed its whole: more reasoning than output lies outside it,
+ * whatever the total says. OpenRouter counts reasoning by another tokenizer
+ * than the output it bills, so that its numbers cannot be compared. */
+static int
+check_reasoning(const llmlab__facts_t *facts, int identity, uint64_t output,
+                uint64_t reasoning)
+{
+    bool is_openrouter = llmlab__word_is(facts->reply.provider, "openrouter") ||
+                         (facts->reply.provider[0] == '\0' &&
+                          strncmp(facts->reply.response_id, "gen-", 4) == 0);
+
+    return identity == LLMLAB_IDENTITY_INCLUSIVE && reasoning > output &&
+                   !is_openrouter
+               ? LLMLAB_IDENTITY_REASONING_OUTSIDE
+               : identity;
+}
+
 static void
 give_input(llmlab__facts_t *facts, uint64_t outside)
 {
@@ -235,9 +252,14 @@ llmlab__openai_finish(llmlab__facts_t *facts)
     uint64_t cache = llmlab__get(facts, read) + llmlab__get(facts, write);
 
     if (llmlab__has(facts, LLMLAB__TOTAL) && llmlab__has(facts, LLMLAB__IN)) {
-        facts->reply.identity = llmlab__identity(
-            facts->count[LLMLAB__IN], llmlab__get(facts, LLMLAB__OUT),
-            facts->count[LLMLAB__TOTAL], llmlab__get(facts, reasoning), cache);
+        uint64_t output = llmlab__get(facts, LLMLAB__OUT);
+        uint64_t thought = llmlab__get(facts, reasoning);
+
+        facts->reply.identity = check_reasoning(
+            facts,
+            llmlab__identity(facts->count[LLMLAB__IN], output,
+                             facts->count[LLMLAB__TOTAL], thought, cache),
+            output, thought);
     }
     if (facts->reply.identity == LLMLAB_IDENTITY_REASONING_OUTSIDE ||
         reasoning_is_always_outside(facts)) {

@@ -149,6 +149,9 @@ def openai_usage(u, provider, only_input):
                 answer += reasoning
             elif cache and total == given + answer + cache:
                 given += cache
+        elif total is not None and (reasoning or 0) > answer and (
+                provider != "openrouter"):
+            answer += reasoning  # no part exceeds its whole
     if given is None and answer is None and only_input:
         given = total
     put(out, "input_tokens", given)
