@@ -85,19 +85,28 @@ signals_block(sigset_t *set)
     (void)signal(SIGPIPE, SIG_IGN);
 }
 
-/* Not ready, no new connections, then the end of what is under way. */
 static void
-drain(llmlab__server_t *server, llmlab__listener_t *listener)
+await_requests(llmlab__server_t *server, int seconds)
 {
     const struct timespec pause = {.tv_nsec = 5000000};
-    int64_t end = llmlab__clock_mono_ns() + DRAIN_SECONDS * INT64_C(1000000000);
+    int64_t end = llmlab__clock_mono_ns() + seconds * INT64_C(1000000000);
 
-    atomic_store(&server->draining, true);
-    llmlab__listener_quiesce(listener);
     while (atomic_load(&server->metrics.in_flight) > 0 &&
            llmlab__clock_mono_ns() < end) {
         (void)nanosleep(&pause, NULL);
     }
+}
+
+/* Not ready, no new connections, then the end of what is under way. No
+ * request waits for the writer once it has stopped. */
+static void
+drain(llmlab__server_t *server, llmlab__listener_t *listener)
+{
+    atomic_store(&server->draining, true);
+    llmlab__listener_quiesce(listener);
+    await_requests(server, DRAIN_SECONDS);
+    llmlab__writer_stop(server->writer);
+    await_requests(server, 1);
 }
 
 static int
@@ -149,11 +158,9 @@ serve(llmlab__server_t *server, const llmlab__options_t *options,
     (void)sigwait(signals, &number);
     llmlab__server_log(LLMLAB_LOG_INFO, "stopping", "%s",
                        number == SIGTERM ? "SIGTERM" : "SIGINT");
-    drain(server, listener);
     code = 0;
 out:
-    llmlab__writer_stop(server->writer);
-    server->writer = NULL;
+    drain(server, listener);
     llmlab__listener_stop(listener);
     llmlab__listener_stop(metrics_listener);
     llmlab__buf_cleanup(&cert);
@@ -197,6 +204,7 @@ serve_command(const llmlab__options_t *options)
     } else {
         code = serve(server, options, &signals);
     }
+    llmlab__writer_destroy(server->writer);
     server->store->ops->close(server->store);
     llmlab__server_log(LLMLAB_LOG_INFO, "stopped", "%s", "");
     return code;

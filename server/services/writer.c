@@ -134,14 +134,19 @@ llmlab__writer_depth(llmlab__writer_t *writer)
 void
 llmlab__writer_stop(llmlab__writer_t *writer)
 {
-    if (writer == NULL) {
-        return;
-    }
     pthread_mutex_lock(&writer->lock);
     writer->stopping = true;
     pthread_cond_signal(&writer->wake);
     pthread_mutex_unlock(&writer->lock);
     pthread_join(writer->thread, NULL);
+}
+
+void
+llmlab__writer_destroy(llmlab__writer_t *writer)
+{
+    if (writer == NULL) {
+        return;
+    }
     pthread_mutex_destroy(&writer->lock);
     pthread_cond_destroy(&writer->wake);
     llmlab__free(writer);

@@ -18,7 +18,9 @@ llmlab_status_t llmlab__writer_start(llmlab__writer_t **out,
 bool llmlab__writer_submit(llmlab__writer_t *writer, llmlab__batch_t *batch);
 /* Records that wait. */
 uint64_t llmlab__writer_depth(llmlab__writer_t *writer);
-/* Store what waits, then end the thread. */
+/* Store what waits, then end the thread. Batches are refused from then on. */
 void llmlab__writer_stop(llmlab__writer_t *writer);
+/* After the stop, when nobody uses it any more. NULL: no-op. */
+void llmlab__writer_destroy(llmlab__writer_t *writer);
 
 #endif

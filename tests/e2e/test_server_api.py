@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
@@ -41,7 +42,7 @@ class Server:
         self.options = options
         self.process = None
 
-    def start(self):
+    def start(self, file_limit=None):
         port_file = os.path.join(self.folder, "port")
         if os.path.exists(port_file):
             os.unlink(port_file)
@@ -50,7 +51,8 @@ class Server:
             [SERVER, "--data", self.folder, "--listen", "127.0.0.1:0",
              "--metrics-listen", "127.0.0.1:0", "--port-file", port_file,
              "--log-level", "debug", *self.options],
-            stdout=subprocess.PIPE, stderr=self.log, text=True)
+            stdout=subprocess.PIPE, stderr=self.log, text=True,
+            preexec_fn=file_limit and (lambda: limit_files(file_limit)))
         line = self.process.stdout.readline()
         assert line.startswith("listening on http://127.0.0.1:"), line
         self.port = int(line.rsplit(":", 1)[1])
@@ -104,6 +106,12 @@ class Server:
         status, _, reply = self.request(
             "GET", "/v1/projects/%s/%s" % (project, path), key)
         return status, json.loads(reply)
+
+
+def limit_files(size):
+    """Stands for a full disk: no file grows beyond size."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 class Sender:
@@ -531,6 +539,11 @@ class StoredOnce(Base):
         batch["batch"].update(first=9, count=4)
         reply = self.accept(batch, accepted=0, duplicate=2, rejected=2)
         self.assertEqual([r["n"] for r in reply["rejected"]], [11, 12])
+        batch["batch"]["unsampled"][0].update(n=[[20, 21]], calls=3)
+        batch["batch"].update(first=20, count=2)
+        reply = self.accept(batch, accepted=0, rejected=2)
+        self.assertEqual([(r["n"], r["field"]) for r in reply["rejected"]],
+                         [(20, "calls"), (21, "calls")])
 
     def test_scores_are_taken(self):
         sender = Sender()
@@ -920,7 +933,8 @@ class Crashes(Base):
 
     def test_nothing_acknowledged_is_lost_or_doubled(self):
         batches = self.batches(60)
-        acknowledged = 0
+        before = self.total()
+        acknowledged = before["spans"]
         pending = list(batches)
         for kill in range(6):
             killer_after = random.randint(3, 9)
@@ -941,8 +955,9 @@ class Crashes(Base):
             reply = self.accept(batch)
             self.assertEqual(reply["accepted"] + reply["duplicate"], 20)
         total = self.total()
-        self.assertEqual(total["spans"], 1200)
-        self.assertEqual(decimal.Decimal(total["cost_usd"]),
+        self.assertEqual(total["spans"] - before["spans"], 1200)
+        self.assertEqual(decimal.Decimal(total["cost_usd"]) -
+                         decimal.Decimal(before["cost_usd"]),
                          1200 * decimal.Decimal("0.00021"))
 
     def try_post(self, batch):
@@ -950,6 +965,27 @@ class Crashes(Base):
             self.server.post(self.key, batch)
         except OSError:
             pass
+
+    def test_a_full_disk_refuses_and_loses_nothing(self):
+        self.server.stop()
+        self.server.start(file_limit=1_000_000)
+        before = self.total()["spans"]
+        stored, refused = 0, []
+        for batch in self.batches(150):
+            status, reply = self.server.post(self.key, batch)
+            if status == 200:
+                stored += reply["accepted"]
+            else:
+                self.refused(503, "store-failed", (status, reply))
+                refused.append(batch)
+        self.assertTrue(stored and refused)
+        self.assertEqual(self.total()["spans"] - before, stored)
+        self.server.stop()
+        self.server.start()
+        self.assertEqual(self.total()["spans"] - before, stored)
+        for batch in refused:
+            self.accept(batch, accepted=20)
+        self.assertEqual(self.total()["spans"] - before, 3000)
 
     def test_term_finishes_what_is_under_way(self):
         server = self.server

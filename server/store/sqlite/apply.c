@@ -1,40 +1,17 @@
 /* Storing batches: one transaction for all that wait, and a reply only after
  * its commit. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/json_scan.h"
 #include "base/status.h"
-#include "store/sqlite/sqlite_store.h"
+#include "store/sqlite/apply.h"
 #include "store/usage_sums.h"
 
 #define DAY_NS     (INT64_C(86400) * 1000000000)
 #define QUARTER_NS (INT64_C(900) * 1000000000)
-/* Distinct tags and models shown of a trace. */
-#define TRACE_TEXT_MAX 4096
-
-/* What the steps of one batch share. */
-typedef struct apply_s {
-    llmlab__sqlite_t *sqlite;
-    llmlab__connection_t *connection;
-    llmlab__batch_t *batch;
-    int64_t instance;
-    int64_t environment;
-    int64_t service;
-    int64_t day;
-    llmlab__intervals_t known;
-} apply_t;
-
-typedef struct labels_s {
-    int64_t provider;
-    int64_t model;
-    int64_t agent;
-    int64_t user;
-} labels_t;
 
 static llmlab_status_t
-label(apply_t *apply, llmlab__label_kind_t kind, llmlab__text_t text,
+label(llmlab__apply_t *apply, llmlab__label_kind_t kind, llmlab__text_t text,
       int64_t *out)
 {
     return llmlab__label_intern(apply->connection, &apply->sqlite->labels,
@@ -43,7 +20,8 @@ label(apply_t *apply, llmlab__label_kind_t kind, llmlab__text_t text,
 }
 
 static llmlab_status_t
-row_labels(apply_t *apply, const llmlab__row_t *row, labels_t *out)
+row_labels(llmlab__apply_t *apply, const llmlab__row_t *row,
+           llmlab__labels_t *out)
 {
     llmlab_status_t status =
         label(apply, LLMLAB__LABEL_PROVIDER, row->provider, &out->provider);
@@ -61,7 +39,7 @@ row_labels(apply_t *apply, const llmlab__row_t *row, labels_t *out)
 }
 
 static llmlab_status_t
-reject(apply_t *apply, const llmlab__row_t *row, uint64_t number,
+reject(llmlab__apply_t *apply, const llmlab__row_t *row, uint64_t number,
        const char *field, const char *type)
 {
     llmlab__rejection_t *rejection = llmlab__batch_add_rejection(apply->batch);
@@ -92,8 +70,8 @@ bind_money(sqlite3_stmt *sql, int column, bool present, int64_t nano,
 }
 
 static llmlab_status_t
-span_insert(apply_t *apply, const llmlab__row_t *row, const labels_t *labels,
-            bool counted)
+span_insert(llmlab__apply_t *apply, const llmlab__row_t *row,
+            const llmlab__labels_t *labels, bool counted)
 {
     sqlite3_stmt *sql =
         llmlab__connection_sql(apply->connection, LLMLAB__SQL_SPAN_INSERT);
@@ -142,8 +120,9 @@ span_insert(apply_t *apply, const llmlab__row_t *row, const labels_t *labels,
 }
 
 static void
-rollup_key(apply_t *apply, int64_t start_ns, const labels_t *labels,
-           int outcome, llmlab__rollup_key_t *key)
+rollup_key(llmlab__apply_t *apply, int64_t start_ns,
+           const llmlab__labels_t *labels, int outcome,
+           llmlab__rollup_key_t *key)
 {
     memset(key, 0, sizeof(*key));
     key->project = apply->batch->project;
@@ -169,41 +148,11 @@ sums_uncount(llmlab__sums_t *sums)
     sums->of[LLMLAB__SUM_DURATION_NS] = duration;
 }
 
-static llmlab_status_t
-trace_sum(llmlab__trace_row_t *row, const llmlab__sums_t *sums, int sign)
-{
-    llmlab__sums_t cost = {{0}};
-    const llmlab__sums_t *more = sums;
-    llmlab__sums_t negative;
-
-    if (sign < 0) {
-        for (int i = 0; i < LLMLAB__SUMS; i++) {
-            negative.of[i] = -sums->of[i];
-        }
-        more = &negative;
-    }
-    cost.of[LLMLAB__SUM_COST_NANO] = row->cost_nano;
-    cost.of[LLMLAB__SUM_COST_REST] = row->cost_rest;
-    if (!llmlab__sums_add(&cost, more) ||
-        __builtin_add_overflow(row->input_tokens,
-                               sign * llmlab__sums_input(sums),
-                               &row->input_tokens) ||
-        __builtin_add_overflow(row->output_tokens,
-                               sign * llmlab__sums_output(sums),
-                               &row->output_tokens)) {
-        return llmlab__fail(LLMLAB_EOVERFLOW, "a sum would exceed 64 bits");
-    }
-    row->cost_nano = cost.of[LLMLAB__SUM_COST_NANO];
-    row->cost_rest = cost.of[LLMLAB__SUM_COST_REST];
-    row->calls += sign * sums->of[LLMLAB__SUM_CALLS];
-    row->unpriced += sign * sums->of[LLMLAB__SUM_UNPRICED];
-    return LLMLAB_OK;
-}
-
 /* A call that was counted turns out to have one below it: take it out of the
  * sums again. */
 static llmlab_status_t
-span_uncount(apply_t *apply, llmlab__trace_t *trace, llmlab__node_t *node)
+span_uncount(llmlab__apply_t *apply, llmlab__trace_t *trace,
+             llmlab__node_t *node)
 {
     llmlab__rollup_key_t key;
     llmlab__sums_t sums = {{0}};
@@ -244,7 +193,7 @@ span_uncount(apply_t *apply, llmlab__trace_t *trace, llmlab__node_t *node)
 
     status = llmlab__rollup_add(&apply->sqlite->rollups, &key, &sums, -1);
     if (status == LLMLAB_OK) {
-        status = trace_sum(&trace->row, &sums, -1);
+        status = llmlab__trace_sum(&trace->row, &sums, -1);
     }
     if (status != LLMLAB_OK) {
         return status;
@@ -264,8 +213,8 @@ span_uncount(apply_t *apply, llmlab__trace_t *trace, llmlab__node_t *node)
 
 /* Put a span into the tree; *counted tells whether its usage counts. */
 static llmlab_status_t
-tree_add(apply_t *apply, llmlab__trace_t *trace, const llmlab__row_t *row,
-         bool *counted)
+tree_add(llmlab__apply_t *apply, llmlab__trace_t *trace,
+         const llmlab__row_t *row, bool *counted)
 {
     llmlab__node_t node = {
         .span_id = row->span_id,
@@ -301,132 +250,12 @@ tree_add(apply_t *apply, llmlab__trace_t *trace, const llmlab__row_t *row,
     return status;
 }
 
-static void
-models_add(llmlab__buf_t *models, int64_t model)
-{
-    char text[24];
-    int size = snprintf(text, sizeof(text), ",%lld,", (long long)model);
-
-    if (model == 0 || models->size > TRACE_TEXT_MAX ||
-        (models->size > 0 &&
-         memmem(models->data, models->size, text, (size_t)size) != NULL)) {
-        return;
-    }
-    /* The comma at the end is the next one's at its beginning. */
-    llmlab__buf_append(models, models->size == 0 ? text : text + 1,
-                       (size_t)size - (models->size == 0 ? 0 : 1));
-}
-
-/* Is this JSON string an element of the array? A quote within a string is
- * escaped, so that a match begins after a bracket or a comma. */
-static bool
-tags_have(const llmlab__buf_t *tags, const char *tag, size_t size)
-{
-    const char *at = (const char *)tags->data;
-    const char *end = at + tags->size;
-
-    while ((size_t)(end - at) > size) {
-        const char *found = memmem(at + 1, (size_t)(end - at - 1), tag, size);
-
-        if (found == NULL) {
-            return false;
-        }
-        if (found[-1] == '[' || found[-1] == ',') {
-            return true;
-        }
-        at = found;
-    }
-    return false;
-}
-
-static void
-tags_merge(llmlab__buf_t *tags, llmlab__text_t more)
-{
-    llmlab__json_t json;
-    llmlab__json_text_t tag;
-
-    if (more.size <= 2 || (tags->size + 1 == more.size &&
-                           memcmp(tags->data, more.data, tags->size) == 0)) {
-        return;
-    }
-    llmlab__json_init(&json, more.data, more.size);
-    if (!llmlab__json_enter_array(&json)) {
-        return;
-    }
-    while (llmlab__json_next_element(&json) && llmlab__json_raw(&json, &tag)) {
-        if (tags->size + tag.size > TRACE_TEXT_MAX) {
-            return;
-        }
-        if (tags->size > 0 && tags_have(tags, tag.data, tag.size)) {
-            continue;
-        }
-        llmlab__buf_append(tags, tags->size == 0 ? "[" : ",", 1);
-        llmlab__buf_append(tags, tag.data, tag.size);
-    }
-}
-
-static void
-buf_set(llmlab__buf_t *buf, llmlab__text_t text)
-{
-    llmlab__buf_clear(buf);
-    llmlab__buf_append(buf, text.data, text.size);
-}
-
-/* The trace's own row, from the span that has just come. */
 static llmlab_status_t
-trace_merge(apply_t *apply, llmlab__trace_t *trace, const llmlab__row_t *row,
-            const labels_t *labels, const llmlab__sums_t *sums)
-{
-    llmlab__trace_row_t *to = &trace->row;
-    int64_t end_ns = row->start_ns + row->duration_ns;
-    bool root = row->parent_id == 0 &&
-                (to->root_id == 0 || row->start_ns < trace->root_ns);
-
-    if (to->steps == 0 || row->start_ns < to->start_ns) {
-        to->start_ns = row->start_ns;
-    }
-    if (to->steps == 0 || row->start_ns > to->last_ns) {
-        to->last_ns = row->start_ns;
-    }
-    if (to->steps == 0 || end_ns > to->end_ns) {
-        to->end_ns = end_ns;
-    }
-    if (root) {
-        to->root_id = row->span_id;
-        trace->root_ns = row->start_ns;
-        trace->root_status = row->outcome;
-    }
-    if (root || trace->name.size == 0) {
-        buf_set(&trace->name, row->name);
-    }
-    if (labels->agent != 0 && (root || trace->agent == 0)) {
-        trace->agent = labels->agent;
-    }
-    if (labels->user != 0 && (root || trace->user == 0)) {
-        trace->user = labels->user;
-    }
-    if (trace->environment == 0) {
-        trace->environment = apply->environment;
-    }
-    if (row->session.size > 0 && (root || trace->session.size == 0)) {
-        buf_set(&trace->session, row->session);
-    }
-    models_add(&trace->models, labels->model);
-    tags_merge(&trace->tags, row->tags);
-    to->steps++;
-    to->errors += row->outcome == LLMLAB_ERROR;
-    to->status = to->errors > 0                           ? LLMLAB_ERROR
-                 : trace->root_status == LLMLAB_CANCELLED ? LLMLAB_CANCELLED
-                                                          : LLMLAB_SUCCESS;
-    return trace_sum(to, sums, 1);
-}
-
-static llmlab_status_t
-row_store(apply_t *apply, llmlab__row_t *row, llmlab__trace_t *trace)
+row_store(llmlab__apply_t *apply, llmlab__row_t *row, llmlab__trace_t *trace)
 {
     llmlab__rollup_key_t key;
     llmlab__sums_t sums = row->sums;
-    labels_t labels;
+    llmlab__labels_t labels;
     bool counted;
     llmlab_status_t status = row_labels(apply, row, &labels);
 
@@ -451,7 +280,7 @@ row_store(apply_t *apply, llmlab__row_t *row, llmlab__trace_t *trace)
     rollup_key(apply, row->start_ns, &labels, row->outcome, &key);
     status = llmlab__rollup_add(&apply->sqlite->rollups, &key, &sums, 1);
     if (status == LLMLAB_OK) {
-        status = trace_merge(apply, trace, row, &labels, &sums);
+        status = llmlab__trace_merge(apply, trace, row, &labels, &sums);
     }
     if (status == LLMLAB_OK) {
         status = llmlab__trace_touch(&apply->sqlite->traces, trace);
@@ -462,7 +291,7 @@ row_store(apply_t *apply, llmlab__row_t *row, llmlab__trace_t *trace)
 }
 
 static llmlab_status_t
-row_apply(apply_t *apply, llmlab__row_t *row)
+row_apply(llmlab__apply_t *apply, llmlab__row_t *row)
 {
     bool known = llmlab__received_has(&apply->known, row->number);
     llmlab__trace_t *trace;
@@ -489,12 +318,12 @@ row_apply(apply_t *apply, llmlab__row_t *row)
 }
 
 static llmlab_status_t
-unsampled_apply(apply_t *apply, llmlab__row_t *row)
+unsampled_apply(llmlab__apply_t *apply, llmlab__row_t *row)
 {
     uint64_t total = 0;
     uint64_t known = 0;
     llmlab__rollup_key_t key;
-    labels_t labels;
+    llmlab__labels_t labels;
     llmlab_status_t status;
 
     for (size_t i = 0; i < row->pair_count; i++) {
@@ -533,7 +362,7 @@ unsampled_apply(apply_t *apply, llmlab__row_t *row)
 }
 
 static llmlab_status_t
-score_apply(apply_t *apply, const llmlab__score_row_t *row)
+score_apply(llmlab__apply_t *apply, const llmlab__score_row_t *row)
 {
     sqlite3_stmt *sql;
 
@@ -562,112 +391,12 @@ score_apply(apply_t *apply, const llmlab__score_row_t *row)
     return llmlab__connection_run(apply->connection, sql, "store a score");
 }
 
-static int64_t
-greater(int64_t a, int64_t b)
-{
-    return a > b ? a : b;
-}
-
-static void
-totals_bind(sqlite3_stmt *sql, int column, const llmlab__totals_t *totals)
-{
-    sqlite3_bind_int64(sql, column, totals->accepted);
-    sqlite3_bind_int64(sql, column + 1, totals->delivered);
-    sqlite3_bind_int64(sql, column + 2, totals->rejected);
-    sqlite3_bind_int64(sql, column + 3, totals->dead);
-    sqlite3_bind_int64(sql, column + 4, totals->unsampled);
-    sqlite3_bind_int64(sql, column + 5, totals->dropped);
-}
-
 static llmlab_status_t
-instance_create(apply_t *apply)
-{
-    const llmlab__batch_t *batch = apply->batch;
-    sqlite3_stmt *sql =
-        llmlab__connection_sql(apply->connection, LLMLAB__SQL_INSTANCE_INSERT);
-    llmlab__text_t uuid = {batch->instance, strlen(batch->instance)};
-    llmlab__text_t empty = {"", 0};
-    llmlab_status_t status;
-
-    if (sql == NULL) {
-        return LLMLAB_EIO;
-    }
-    llmlab__bind_text(sql, 1, uuid);
-    sqlite3_bind_int64(sql, 2, batch->project);
-    sqlite3_bind_int64(sql, 3, batch->api_key);
-    llmlab__bind_text(sql, 4,
-                      batch->sdk_name.data == NULL ? empty : batch->sdk_name);
-    llmlab__bind_text(sql, 5,
-                      batch->service.data == NULL ? empty : batch->service);
-    llmlab__bind_text(
-        sql, 6, batch->environment.data == NULL ? empty : batch->environment);
-    llmlab__bind_text(sql, 7,
-                      batch->release.data == NULL ? empty : batch->release);
-    sqlite3_bind_int64(sql, 8, batch->now_ns);
-    totals_bind(sql, 9, &batch->totals);
-    status =
-        llmlab__connection_run(apply->connection, sql, "store an instance");
-    apply->instance = sqlite3_last_insert_rowid(apply->connection->db);
-    return status;
-}
-
-/* Find the instance or make it, and keep the greatest totals it told. */
-static llmlab_status_t
-instance_apply(apply_t *apply)
-{
-    llmlab__batch_t *batch = apply->batch;
-    llmlab__totals_t *totals = &batch->totals;
-    llmlab__text_t uuid = {batch->instance, strlen(batch->instance)};
-    sqlite3_stmt *sql =
-        llmlab__connection_sql(apply->connection, LLMLAB__SQL_INSTANCE_FIND);
-    llmlab__totals_t most;
-    int64_t project;
-    int code;
-
-    if (sql == NULL) {
-        return LLMLAB_EIO;
-    }
-    llmlab__bind_text(sql, 1, uuid);
-    code = sqlite3_step(sql);
-    if (code == SQLITE_DONE) {
-        sqlite3_reset(sql);
-        return instance_create(apply);
-    }
-    if (code != SQLITE_ROW) {
-        sqlite3_reset(sql);
-        return llmlab__connection_fail(apply->connection, "find an instance");
-    }
-    apply->instance = sqlite3_column_int64(sql, 0);
-    project = sqlite3_column_int64(sql, 1);
-    most.accepted = greater(totals->accepted, sqlite3_column_int64(sql, 2));
-    most.delivered = greater(totals->delivered, sqlite3_column_int64(sql, 3));
-    most.rejected = greater(totals->rejected, sqlite3_column_int64(sql, 4));
-    most.dead = greater(totals->dead, sqlite3_column_int64(sql, 5));
-    most.unsampled = greater(totals->unsampled, sqlite3_column_int64(sql, 6));
-    most.dropped = greater(totals->dropped, sqlite3_column_int64(sql, 7));
-    sqlite3_reset(sql);
-    if (project != batch->project) {
-        batch->problem = "instance-of-another-project";
-        return llmlab__fail(LLMLAB_EREJECTED,
-                            "the instance belongs to another project");
-    }
-    sql =
-        llmlab__connection_sql(apply->connection, LLMLAB__SQL_INSTANCE_UPDATE);
-    if (sql == NULL) {
-        return LLMLAB_EIO;
-    }
-    sqlite3_bind_int64(sql, 1, apply->instance);
-    sqlite3_bind_int64(sql, 2, batch->now_ns);
-    totals_bind(sql, 3, &most);
-    return llmlab__connection_run(apply->connection, sql, "store totals");
-}
-
-static llmlab_status_t
-batch_apply(apply_t *apply)
+batch_apply(llmlab__apply_t *apply)
 {
     llmlab__batch_t *batch = apply->batch;
     uint64_t last = batch->first + batch->count - 1;
-    llmlab_status_t status = instance_apply(apply);
+    llmlab_status_t status = llmlab__instance_apply(apply);
 
     if (status == LLMLAB_OK) {
         status = llmlab__received_load(apply->connection, apply->instance,
@@ -726,11 +455,11 @@ transaction(llmlab__sqlite_t *sqlite, llmlab__batch_t **batches, size_t count,
     }
     status = llmlab__connection_run(connection, begin, "begin");
     for (size_t i = 0; i < count && status == LLMLAB_OK; i++) {
-        apply_t apply = {.sqlite = sqlite,
-                         .connection = connection,
-                         .batch = batches[i],
-                         .day = batches[i]->now_ns / DAY_NS,
-                         .known = *known};
+        llmlab__apply_t apply = {.sqlite = sqlite,
+                                 .connection = connection,
+                                 .batch = batches[i],
+                                 .day = batches[i]->now_ns / DAY_NS,
+                                 .known = *known};
 
         if (apply.day != sqlite->labels.day) {
             /* What the cap turned into `other` yesterday is free again. */

@@ -11,6 +11,7 @@
 #include "store/sqlite/migrate.h"
 #include "store/sqlite/sqlite_store.h"
 
+#define BUSY_MS 10000
 /* Pages of the log after which it is copied into the database. */
 #define LOG_PAGES 8192
 
@@ -32,14 +33,19 @@ sqlite_idle(llmlab__store_t *store)
 
     pthread_mutex_lock(&sqlite->write_lock);
     if (sqlite->log_pages >= LOG_PAGES) {
-        int left = 0;
+        /* Readers that overlap without a gap keep the log from beginning
+         * anew: then, seldom, they are waited for. */
+        int mode = sqlite->log_pages >= 8 * LOG_PAGES
+                       ? SQLITE_CHECKPOINT_RESTART
+                       : SQLITE_CHECKPOINT_PASSIVE;
 
-        if (sqlite3_wal_checkpoint_v2(sqlite->writer.db, NULL,
-                                      SQLITE_CHECKPOINT_PASSIVE, NULL,
-                                      &left) == SQLITE_OK) {
+        (void)sqlite3_busy_timeout(sqlite->writer.db, 1000);
+        if (sqlite3_wal_checkpoint_v2(sqlite->writer.db, NULL, mode, NULL,
+                                      NULL) == SQLITE_OK) {
             sqlite->log_pages = 0;
             atomic_fetch_add(&sqlite->checkpoints, 1);
         }
+        (void)sqlite3_busy_timeout(sqlite->writer.db, BUSY_MS);
     }
     pthread_mutex_unlock(&sqlite->write_lock);
 }
