@@ -6,6 +6,7 @@
 #include "base/json_write.h"
 #include "cli/command.h"
 #include "cli/jsonl.h"
+#include "cli/put.h"
 #include "cli/times.h"
 #include "cli/vector.h"
 
@@ -29,15 +30,6 @@ static const cli_option_t options[] = {
     {0}};
 
 static void
-put_money(llmlab__json_out_t *json, llmlab_money_t amount)
-{
-    char text[LLMLAB_MONEY_TEXT];
-    size_t size = llmlab_money_format(amount, text);
-
-    llmlab__json_put_string(json, text, size);
-}
-
-static void
 put_parts(llmlab__json_out_t *json, const llmlab_cost_t *cost, bool priced)
 {
     unsigned i;
@@ -48,7 +40,7 @@ put_parts(llmlab__json_out_t *json, const llmlab_cost_t *cost, bool priced)
 
         if ((cost->parts_present >> i & 1) != 0) {
             llmlab__json_key_n(json, name, strlen(name));
-            put_money(json, cost->parts[i]);
+            cli_put_money(json, true, cost->parts[i]);
         }
     }
     llmlab__json_end_object(json);
@@ -70,15 +62,6 @@ put_id(llmlab__json_out_t *json, const cJSON *root)
 }
 
 static void
-print_line(llmlab__buf_t *buf)
-{
-    llmlab__buf_append(buf, "\n", 1);
-    if (!buf->failed) {
-        fwrite(buf->data, 1, buf->size, stdout);
-    }
-}
-
-static void
 print_cost(llmlab__buf_t *buf, const cJSON *root, const llmlab_cost_t *cost,
            bool priced)
 {
@@ -90,11 +73,7 @@ print_cost(llmlab__buf_t *buf, const cJSON *root, const llmlab_cost_t *cost,
     llmlab__json_key(&json, "id");
     put_id(&json, root);
     llmlab__json_key(&json, "cost_usd");
-    if (priced) {
-        put_money(&json, cost->amount);
-    } else {
-        llmlab__json_put_null(&json);
-    }
+    cli_put_money(&json, priced, cost->amount);
     llmlab__json_key(&json, "match");
     llmlab__json_put_text(&json, llmlab_match_name(cost->match));
     llmlab__json_key(&json, "pricing");
@@ -106,7 +85,7 @@ print_cost(llmlab__buf_t *buf, const cJSON *root, const llmlab_cost_t *cost,
     llmlab__json_key(&json, "table");
     llmlab__json_put_text(&json, cost->table);
     llmlab__json_end_object(&json);
-    print_line(buf);
+    (void)cli_put_line(buf);
 }
 
 static void

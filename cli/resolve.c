@@ -8,6 +8,7 @@
 #include "base/json_write.h"
 #include "cli/command.h"
 #include "cli/jsonl.h"
+#include "cli/put.h"
 
 #define DEPTH_MAX 8
 
@@ -39,10 +40,7 @@ print_match(llmlab__buf_t *buf, const cJSON *root, llmlab_match_t match,
     llmlab__json_key(&json, "key");
     llmlab__json_put_text(&json, key);
     llmlab__json_end_object(&json);
-    llmlab__buf_append(buf, "\n", 1);
-    if (!buf->failed) {
-        fwrite(buf->data, 1, buf->size, stdout);
-    }
+    (void)cli_put_line(buf);
     cJSON_free(id_text);
 }
 

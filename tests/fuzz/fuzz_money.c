@@ -41,7 +41,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     require(llmlab_money_parse(&again, text, length, &inexact) == LLMLAB_OK);
     require(inexact == 0);
     require(again.low == amount.low && again.high == amount.high);
-    (void)llmlab_money_nano(amount, &nano);
-    (void)llmlab_money_add(&again, amount);
+    require(llmlab_money_nano(amount, &nano) != LLMLAB_OK || nano >= 0);
+    require(llmlab_money_add(&again, amount) != LLMLAB_OK ||
+            again.high >= amount.high);
     return 0;
 }

@@ -1,0 +1,74 @@
+#!/usr/bin/env python3
+"""llmlab pricing: show, diff and update."""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+
+def run(*args):
+    return subprocess.run(["llmlab", "pricing", *args], text=True, timeout=60,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          check=False)
+
+
+def require(condition, done):
+    if not condition:
+        sys.exit(f"{done.args}: {done.returncode}\n{done.stdout}{done.stderr}")
+
+
+def row(price, **more):
+    return {"litellm_provider": "openai", "mode": "chat",
+            "input_cost_per_token": price, "output_cost_per_token": price,
+            **more}
+
+
+with tempfile.TemporaryDirectory() as folder:
+    path = os.path.join(folder, "public.json")
+    out = os.path.join(folder, "mine.json")
+
+    done = run("show", "gpt-4o", "--json")
+    require(done.returncode == 0 and
+            json.loads(done.stdout)["gpt-4o"]["rates"]["input"] == "2.5", done)
+    done = run("show", "gpt-4o")
+    require("source litellm of 20" in done.stdout, done)
+    done = run("show", "no-such-model")
+    require(done.returncode == 1 and "no price is known" in done.stderr, done)
+    done = run("diff", "builtin", "builtin")
+    require(done.stdout.startswith("0 models added, 0 removed, 0 changed"),
+            done)
+
+    good = {f"model-{i}": row(1e-06) for i in range(40)}
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({**good, "gpt-4o": row(3e-06, output_cost_per_token=1e-05), "gpt-4o-mini": row(9e-05),
+                   "per-thousand": row(0.005)}, file)
+    done = run("update", path, "--output", out)
+    require(done.returncode == 0 and "2 left out" in done.stdout, done)
+    require("gpt-4o-mini: input: 0.15 -> 90 is beyond 3 times" in done.stderr,
+            done)
+    require("per-thousand: a rate above" in done.stderr, done)
+    with open(out, encoding="utf-8") as file:
+        models = json.load(file)["models"]
+    require("gpt-4o" in models and "gpt-4o-mini" not in models, done)
+    done = run("diff", "builtin", out)
+    require("~ gpt-4o: input: 2.5 -> 3" in done.stdout, done)
+    done = run("show", "gpt-4o", "--prices", out)
+    require("3 USD per million tokens" in done.stdout, done)
+
+    before = os.stat(out).st_mtime_ns
+    for text in ("{}", "[1]", "{", '{"a": {"input_cost_per_token": -1}}',
+                 json.dumps({f"m{i}": row(1) for i in range(9)})):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        done = run("update", path, "--output", out)
+        require(done.returncode == 1 and done.stderr, done)
+    require(os.stat(out).st_mtime_ns == before, done)
+    for place in ("http://example.com/prices.json", "ftp://x/y",
+                  os.path.join(folder, "missing")):
+        done = run("update", place, "--output", out)
+        require(done.returncode == 1 and done.stderr, done)
+    done = run("update", path)
+    require(done.returncode == 2, done)
+    done = run("frobnicate")
+    require(done.returncode == 2, done)
