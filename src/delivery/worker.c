@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -315,6 +316,11 @@ worker_main(void *payload)
         llmlab__worker_destroy(worker);
         release(owner);
     }
+    /* A thread that returns runs OpenSSL's destructors, which must not meet
+     * its teardown. */
+    while (llmlab__exit_begun()) {
+        pause();
+    }
     return NULL;
 }
 
@@ -342,6 +348,15 @@ llmlab__worker_start(llmlab__worker_t *worker)
     return worker->has_started;
 }
 
+/* The thread has ended, all but. After exit() has begun it never returns. */
+static void
+join(llmlab__worker_t *worker)
+{
+    if (!llmlab__exit_begun()) {
+        pthread_join(worker->thread, NULL);
+    }
+}
+
 bool
 llmlab__worker_stop(llmlab__worker_t *worker, int64_t deadline_ns)
 {
@@ -351,13 +366,13 @@ llmlab__worker_stop(llmlab__worker_t *worker, int64_t deadline_ns)
     atomic_store(&worker->stop, 1);
     llmlab__worker_wake(worker);
     if (llmlab__worker_await_end(worker, deadline_ns)) {
-        pthread_join(worker->thread, NULL);
+        join(worker);
         return true;
     }
     pthread_mutex_lock(&worker->lock);
     if (worker->has_ended) {
         pthread_mutex_unlock(&worker->lock);
-        pthread_join(worker->thread, NULL);
+        join(worker);
         return true;
     }
     worker->is_abandoned = true;

@@ -2,6 +2,7 @@
  * timeout=180 */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -345,7 +346,7 @@ test_deadlines_with_a_black_hole(void **state)
 }
 
 /* libcurl's resolver thread finds this one before the C library's. */
-static int resolver_sleeps_ms;
+static atomic_int resolver_sleeps_ms;
 
 __attribute__((visibility("default"))) int
 getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,

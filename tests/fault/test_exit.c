@@ -19,6 +19,25 @@
 #include "support/client.h"
 #include "support/peer.h"
 
+/* Threads that end with their process are what this test is about, and a
+ * child of many threads is used as a process. */
+__attribute__((visibility("default"))) const char *__tsan_default_options(void);
+__attribute__((visibility("default"))) const char *__asan_default_options(void);
+
+const char *
+__tsan_default_options(void)
+{
+    return "report_thread_leaks=0:die_after_fork=0";
+}
+
+/* So are clients that nobody closes, and what a child leaves of its parent's.
+ */
+const char *
+__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
+
 static peer_t peer;
 static char self[512];
 
