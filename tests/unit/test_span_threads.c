@@ -215,6 +215,41 @@ test_spans_go_round_between_threads(void **state)
     assert_in_range(memory, 1, 1 << 20);
 }
 
+static void *
+one_span(void *payload)
+{
+    (void)payload;
+    return (void *)(intptr_t)llmlab_span_end(
+        llmlab_span_start(client, NULL, "short", LLMLAB_SPAN_TOOL));
+}
+
+/* tests/contract/test_thread_churn.c does it a million times. */
+static void
+test_short_threads_share_few_rings(void **state)
+{
+    llmlab__tracer_counts_t counts;
+
+    (void)state;
+    for (int i = 0; i < 3000; i++) {
+        pthread_t thread;
+        void *status;
+
+        pthread_create(&thread, NULL, one_span, NULL);
+        pthread_join(thread, &status);
+        assert_null(status);
+        if (i % 200 == 0) {
+            recording_drain(recording);
+            recording->at = recording->taken.size;
+        }
+    }
+    recording_drain(recording);
+    llmlab__tracer_counts(&recording->tracer, &counts);
+    assert_int_equal(counts.accepted, 3000);
+    assert_int_equal(recording->count, 3000);
+    assert_true(llmlab__ring_set_memory(atomic_load(&recording->tracer.rings)) <
+                1 << 20);
+}
+
 #define UNIT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -224,6 +259,7 @@ main(void)
         UNIT(test_every_span_is_counted_once),
         UNIT(test_ends_that_race),
         UNIT(test_spans_go_round_between_threads),
+        UNIT(test_short_threads_share_few_rings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
