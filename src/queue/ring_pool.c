@@ -3,7 +3,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
 #include "base/clock.h"
 #include "base/os.h"
 #include "base/status.h"
@@ -64,13 +63,16 @@ llmlab__pool_open(llmlab__ring_set_t *set,
     }
     rings_bytes = whole_pages(units * sizeof(llmlab__ring_t));
     set->pool_bytes = PAGE + rings_bytes + units * unit;
-    set->unit_state = llmlab__calloc(units, sizeof(*set->unit_state));
+    /* Mapped like the set: of what a mapping holds a pointer to, leak checkers
+     * do not know that it is in use. */
+    set->unit_state =
+        llmlab__os_map_anonymous(units * sizeof(_Atomic uint32_t));
     if (set->unit_state == NULL) {
         return llmlab__fail(LLMLAB_ENOMEM, "no memory for %zu rings", units);
     }
     map_pool(set, options->directory);
     if (set->pool == NULL) {
-        llmlab__free(set->unit_state);
+        llmlab__os_unmap(set->unit_state, units * sizeof(_Atomic uint32_t));
         return llmlab__fail(LLMLAB_ENOMEM, "no memory for rings: %zu bytes",
                             set->pool_bytes);
     }
@@ -107,12 +109,13 @@ llmlab__pool_close(llmlab__ring_set_t *set)
 {
     if (set->pid == getpid()) {
         llmlab__os_unmap(set->pool, set->pool_bytes);
+        llmlab__os_unmap(set->unit_state,
+                         set->units * sizeof(_Atomic uint32_t));
         if (set->fd >= 0) {
             unlink(set->path);
             close(set->fd);
         }
     }
-    llmlab__free(set->unit_state);
 }
 
 static bool
