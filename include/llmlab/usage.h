@@ -99,9 +99,9 @@ typedef struct llmlab_reply_s {
     uint64_t upstream_cost[2]; /* BYOK: what the upstream charged */
     int has_upstream_cost;
     int usage_in_headers; /* 1: the counts come from headers, not the body */
-    char provider[32]; /* as asked, or found from the reply */
-    char api[32];      /* as asked, or found from the reply's form */
-    char model[160];   /* who served, as the reply says */
+    char provider[32];    /* as asked, or found from the reply */
+    char api[32];         /* as asked, or found from the reply's form */
+    char model[160];      /* who served, as the reply says */
     char response_id[128];
     char finish_reason[40];
     char service_tier[32]; /* the tier SERVED, not the one asked for */
@@ -166,7 +166,9 @@ LLMLAB_API llmlab_status_t llmlab_usage_read(llmlab_reply_t *out,
                                              size_t size);
 
 /** Complete *reply by what only the request's URL tells: the model (Bedrock,
- * Vertex, Gemini, Azure deployment) and the region. Fields already set stay. */
+ * Vertex, Gemini, Azure deployment), the region, the provider. Fields already
+ * set stay, save that Bedrock's name of the model replaces the vendor's, which
+ * lacks the region that the price depends on. */
 LLMLAB_API void llmlab_reply_set_url(llmlab_reply_t *reply, const char *url,
                                      size_t size);
 

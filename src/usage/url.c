@@ -210,6 +210,23 @@ correct_openai_on_converse(llmlab_reply_t *reply)
     }
 }
 
+/* Bedrock's model/NAME/converse. Its name rules over the one in the vendor's
+ * body: it alone tells the region, which has its price. A profile of one's own
+ * names no model. */
+static void
+set_bedrock_model(llmlab_reply_t *reply, piece_t name)
+{
+    char model[sizeof(reply->model)] = "";
+
+    set_once(model, sizeof(model), name);
+    if (model[0] != '\0' &&
+        (reply->model[0] == '\0' ||
+         (strcmp(reply->provider, "bedrock") == 0 &&
+          strstr(model, "application-inference-profile") == NULL))) {
+        memcpy(reply->model, model, sizeof(model));
+    }
+}
+
 static void
 read_path(llmlab_reply_t *reply, piece_t path)
 {
@@ -218,8 +235,7 @@ read_path(llmlab_reply_t *reply, piece_t path)
 
     while (next_segment(&path, &segment)) {
         if (piece_is(before, "model")) {
-            /* Bedrock: model/NAME/converse. */
-            set_once(reply->model, sizeof(reply->model), segment);
+            set_bedrock_model(reply, segment);
         } else if (piece_is(before, "models") &&
                    memchr(segment.data, ':', segment.size) != NULL) {
             /* Gemini and Vertex: models/NAME:generateContent. */

@@ -74,8 +74,9 @@ on_key(void *context, const llmlab__json_text_t *key)
     if (node->key == NULL || key->escaped) {
         return LLMLAB__PUSH_SKIP;
     }
-    if (node->kind == LLMLAB__NODE_TOKEN && walk->reader->started) {
-        return LLMLAB__PUSH_SKIP;
+    if (node->kind == LLMLAB__NODE_TOKEN) {
+        walk->pending = node;
+        return walk->reader->started ? LLMLAB__PUSH_SKIP : LLMLAB__PUSH_LOOK;
     }
     bit = UINT64_C(1) << (node - nodes);
     if ((level->seen & bit) != 0) {

@@ -70,7 +70,8 @@ static void
 what_is_set_stays(void **state)
 {
     static const char url[] =
-        "https://bedrock-runtime.us-east-1.amazonaws.com/model/other/invoke";
+        "https://us-east1-aiplatform.googleapis.com/v1/locations/us-east1/"
+        "models/other:rawPredict";
     llmlab_reply_t reply;
 
     (void)state;
@@ -81,7 +82,26 @@ what_is_set_stays(void **state)
     llmlab_reply_set_header(&reply, "openai-model", "gpt");
     assert_string_equal(reply.model, "claude");
     assert_string_equal(reply.provider, "anthropic");
-    assert_string_equal(reply.region, "us-east-1");
+    assert_string_equal(reply.region, "us-east1");
+}
+
+static void
+bedrock_names_the_model(void **state)
+{
+    static const char url[] = "https://bedrock-runtime.us-east-1.amazonaws.com/"
+                              "model/us.anthropic.claude-x-v1%3A0/invoke";
+    static const char own[] =
+        "https://bedrock-runtime.us-east-1.amazonaws.com/model/arn%3Aaws%3A"
+        "bedrock%3Aus-east-1%3A1%3Aapplication-inference-profile%2Fabc/invoke";
+    llmlab_reply_t reply;
+
+    (void)state;
+    memset(&reply, 0, sizeof(reply));
+    strcpy(reply.model, "claude-x");
+    llmlab_reply_set_url(&reply, own, sizeof(own) - 1);
+    assert_string_equal(reply.model, "claude-x");
+    llmlab_reply_set_url(&reply, url, sizeof(url) - 1);
+    assert_string_equal(reply.model, "us.anthropic.claude-x-v1:0");
 }
 
 static void
@@ -217,6 +237,7 @@ main(void)
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls),
         cmocka_unit_test(what_is_set_stays),
+        cmocka_unit_test(bedrock_names_the_model),
         cmocka_unit_test(bedrock_headers_in_any_order),
         cmocka_unit_test(the_body_rules_over_headers),
         cmocka_unit_test(bad_headers),
