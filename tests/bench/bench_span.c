@@ -11,8 +11,8 @@
  * drains between the repeats, is not woken in what is measured. */
 #define BURST   500
 #define REPEATS 60
-#define ROUNDS  5
-#define PACED   20000 /* a thread and round: they fit its ring */
+#define ROUNDS  25
+#define PACED   4000 /* a thread and round: they fit its ring */
 
 static const char *const settings[] = {
     "queue.ring_bytes", "524288", "queue.max_bytes", "67108864", NULL,
@@ -21,7 +21,7 @@ static const char *const settings[] = {
 /* Paced threads leave the worker no core on a small machine: room for all
  * that they record in a round. */
 static const char *const paced_settings[] = {
-    "queue.ring_bytes", "16777216", "queue.max_bytes", "134217728", NULL,
+    "queue.ring_bytes", "2097152", "queue.max_bytes", "67108864", NULL,
 };
 
 static llmlab_client_t *client;
@@ -200,7 +200,7 @@ run_paced(void *payload)
     paced_t *paced = payload;
     int i;
 
-    go_around(90);
+    go_around(12);
     for (i = 0; i < ROUNDS; i++) {
         pthread_barrier_wait(paced->ready);
         one_round(paced->work, paced->times + (size_t)i * PACED);
