@@ -109,7 +109,7 @@ main(int argc, char **argv)
     if (bench.counting) {
         bench_reply_t reply;
 
-        bench_reply_find(&reply, 2300);
+        bench_reply_make(&reply, 2300);
         time_burst(&reply);
         free(reply.body);
     } else {

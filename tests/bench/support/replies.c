@@ -82,8 +82,8 @@ find(bench_reply_t *out, size_t size, const char *kind)
     return out->recorded;
 }
 
-static void
-make_up(bench_reply_t *out, size_t size)
+void
+bench_reply_make(bench_reply_t *out, size_t size)
 {
     static const char head[] =
         "{\"id\":\"chatcmpl-B1\",\"object\":\"chat.completion\",\"created\":"
@@ -99,6 +99,7 @@ make_up(bench_reply_t *out, size_t size)
     static const char words[] = "the quick brown fox said \\\"hello\\\"\\n";
     size_t used = sizeof head - 1;
 
+    memset(out, 0, sizeof *out);
     out->body = malloc(size + sizeof head + sizeof tail + sizeof words);
     memcpy(out->body, head, used);
     while (used + sizeof tail + sizeof words < size) {
@@ -116,7 +117,7 @@ bench_reply_find(bench_reply_t *out, size_t size)
 {
     memset(out, 0, sizeof *out);
     if (!find(out, size, "json")) {
-        make_up(out, size);
+        bench_reply_make(out, size);
     }
 }
 

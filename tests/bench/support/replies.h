@@ -17,6 +17,9 @@ typedef struct bench_reply_s {
  * are no recorded ones. */
 void bench_reply_find(bench_reply_t *out, size_t size);
 
+/* A made-up chat reply of about a size: the same everywhere. */
+void bench_reply_make(bench_reply_t *out, size_t size);
+
 /* A chat stream of about that size, text-heavy. */
 char *bench_stream_make(size_t about, size_t *size);
 
