@@ -21,6 +21,7 @@ enum { FREE = 0, OPENING = 1, OPEN = 2, CLOSING = 3, STATE_BITS = 2 };
 
 typedef struct place_s {
     _Atomic uint32_t word; /* generation of the next or present client, state */
+    int handle;            /* for the log, while not FREE */
     llmlab_client_t *client; /* while OPEN and CLOSING */
 } place_t;
 
@@ -165,7 +166,8 @@ llmlab_bind_open(const char *settings, size_t settings_size)
         goto out;
     }
     client = handle_of(place, generation);
-    llmlab_config_set_log(config, llmlab__bind_log, (void *)(intptr_t)client);
+    place->handle = client;
+    llmlab_config_set_log(config, llmlab__bind_log, &place->handle);
     status = llmlab_client_open(&place->client, config);
     if (status != LLMLAB_OK && status != LLMLAB_EDISABLED) {
         llmlab_client_close(place->client, 0);

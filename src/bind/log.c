@@ -43,7 +43,7 @@ llmlab__bind_log(llmlab_log_level_t level, const char *text, void *payload)
         return;
     }
     line->fork = llmlab__fork_generation();
-    line->client = (int)(intptr_t)payload;
+    line->client = *(const int *)payload;
     line->level = level;
     memcpy(line->text, text, size + 1);
     line->older = atomic_load(&newest);

@@ -5,8 +5,8 @@
 
 #include <llmlab/config.h>
 
-/* A llmlab_log_fn; the payload is the client's handle as an integer. */
-void llmlab__bind_log(llmlab_log_level_t level, const char *line,
+/* A llmlab_log_fn; the payload points to the client's handle. */
+void llmlab__bind_log(llmlab_log_level_t level, const char *text,
                       void *payload);
 
 #endif

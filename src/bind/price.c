@@ -59,23 +59,24 @@ take_headers(llmlab__document_t *document, llmlab_reply_t *reply)
 }
 
 llmlab_bind_text_t
-llmlab_bind_usage(const char *text, size_t text_size, const char *body,
+llmlab_bind_usage(const char *facts, size_t facts_size, const char *body,
                   size_t body_size)
 {
     llmlab__document_t document;
-    llmlab__facts_t facts;
+    llmlab__facts_t known;
     llmlab__string_t key;
     llmlab__json_t headers;
     bool has_headers = false;
     llmlab_reply_t reply;
     llmlab_status_t read;
     llmlab_bind_text_t result = 0;
-    llmlab_status_t status = llmlab__document_open(&document, text, text_size);
+    llmlab_status_t status =
+        llmlab__document_open(&document, facts, facts_size);
 
     if (status != LLMLAB_OK) {
         return status;
     }
-    llmlab__facts_init(&facts);
+    llmlab__facts_init(&known);
     while (status == LLMLAB_OK && llmlab__document_next(&document, &key)) {
         if (strcmp(key.data, "headers") == 0) {
             /* Applied after the body, which knows better. */
@@ -83,14 +84,14 @@ llmlab_bind_usage(const char *text, size_t text_size, const char *body,
             has_headers = true;
             llmlab__json_skip(&document.json);
         } else {
-            status = llmlab__facts_take(&facts, &document, &key);
+            status = llmlab__facts_take(&known, &document, &key);
         }
     }
     if (status == LLMLAB_OK && document.json.error == NULL) {
-        read = llmlab_usage_read(&reply, facts.call.provider, facts.api, body,
+        read = llmlab_usage_read(&reply, known.call.provider, known.api, body,
                                  body_size);
-        if (facts.url.data != NULL) {
-            llmlab_reply_set_url(&reply, facts.url.data, facts.url.size);
+        if (known.url.data != NULL) {
+            llmlab_reply_set_url(&reply, known.url.data, known.url.size);
         }
         if (has_headers) {
             llmlab__json_t end = document.json;
@@ -102,7 +103,7 @@ llmlab_bind_usage(const char *text, size_t text_size, const char *body,
         if (read == LLMLAB_EINVAL) {
             status = read;
         } else {
-            result = llmlab__report_reply(&reply, read, &facts.call);
+            result = llmlab__report_reply(&reply, read, &known.call);
         }
     }
     status = llmlab__document_close(&document, status);

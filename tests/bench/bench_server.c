@@ -26,16 +26,15 @@
 #define QUESTIONS       300
 
 typedef struct sender_s {
-    bench_feed_t feed;
     bench_request_t *requests;
-    int count;
-    int port;
-    int fd;
+    pthread_barrier_t *start;
     uint64_t accepted;
     uint64_t json_bytes;
     uint64_t refused; /* replies that asked to come again */
+    int count;
+    int fd;
     bool broken;
-    pthread_barrier_t *start;
+    bench_feed_t feed;
 } sender_t;
 
 typedef struct plan_s {
@@ -124,9 +123,10 @@ load(bench_t *bench, plan_t *plan)
     uint64_t per_round = (uint64_t)round_batches * (uint64_t)plan->batch *
                          (uint64_t)plan->connections;
     uint64_t rounds = (plan->spans + per_round - 1) / per_round;
+    uint64_t sent = rounds * per_round;
     int64_t window = INT64_C(86400000000000) * DAYS;
     int64_t start = (int64_t)time(NULL) * 1000000000 - window;
-    int64_t step = window / (int64_t)(rounds * per_round) * plan->connections;
+    int64_t step = window / (int64_t)sent * plan->connections;
     double seconds = 0;
     double cpu = bench_server_cpu(&plan->server);
     uint64_t accepted = 0;
@@ -158,10 +158,9 @@ load(bench_t *bench, plan_t *plan)
         free(senders[k].requests);
     }
     cpu = bench_server_cpu(&plan->server) - cpu;
-    if (accepted != rounds * per_round) {
+    if (accepted != sent) {
         bench_broken(bench, "sent %llu spans, accepted %llu",
-                     (unsigned long long)(rounds * per_round),
-                     (unsigned long long)accepted);
+                     (unsigned long long)sent, (unsigned long long)accepted);
         return 0;
     }
     plan->spans = accepted;

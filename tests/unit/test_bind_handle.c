@@ -193,7 +193,7 @@ static _Atomic int64_t taken;
 static void *
 hammer(void *payload)
 {
-    unsigned seed = (unsigned)(uintptr_t)payload * 2654435761u + 1;
+    unsigned seed = *(const unsigned *)payload;
     int i;
 
     for (i = 0; i < ROUNDS; i++) {
@@ -228,11 +228,13 @@ static void
 test_threads_share_handles(void **state)
 {
     pthread_t threads[THREADS];
-    uintptr_t i;
+    unsigned seeds[THREADS];
+    unsigned i;
 
     (void)state;
     for (i = 0; i < THREADS; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, hammer, (void *)i),
+        seeds[i] = i * 2654435761u + 1;
+        assert_int_equal(pthread_create(&threads[i], NULL, hammer, &seeds[i]),
                          0);
     }
     for (i = 0; i < THREADS; i++) {

@@ -83,7 +83,7 @@ test_own_spans_are_all_accepted(void **state)
     for (i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
     }
-    assert_true(ended == 2 * THREADS * ROUNDS);
+    assert_true(ended == UINT64_C(2) * THREADS * ROUNDS);
     stats = llmlab_bind_stats(client);
     snprintf(expected, sizeof expected, "\"accepted\":%d",
              2 * THREADS * ROUNDS);
@@ -97,7 +97,7 @@ test_own_spans_are_all_accepted(void **state)
 static void *
 shared_span(void *payload)
 {
-    unsigned seed = (unsigned)(uintptr_t)payload + 1;
+    unsigned seed = *(const unsigned *)payload;
     int i;
 
     for (i = 0; i < ROUNDS; i++) {
@@ -123,15 +123,17 @@ static void
 test_one_span_in_eight_threads(void **state)
 {
     pthread_t threads[THREADS];
-    uintptr_t i;
+    unsigned seeds[THREADS];
+    unsigned i;
 
     (void)state;
     client = open_memory();
     assert_true(client > 0);
     shared = llmlab_bind_begin(client, 0, S("shared"), 2);
     for (i = 0; i < THREADS; i++) {
+        seeds[i] = i + 1;
         assert_int_equal(
-            pthread_create(&threads[i], NULL, shared_span, (void *)i), 0);
+            pthread_create(&threads[i], NULL, shared_span, &seeds[i]), 0);
     }
     for (i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);

@@ -84,7 +84,8 @@ copy_rows(copy_t *copy, sqlite3_stmt *read, sqlite3_stmt *write,
           uint64_t *copied)
 {
     int columns = sqlite3_column_count(read);
-    sqlite3_value **values = malloc(sizeof *values * CHUNK * (size_t)columns);
+    sqlite3_value **values =
+        calloc(CHUNK * (size_t)columns, sizeof(sqlite3_value *));
     int status = 0;
     int rows;
     int i;

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#define ZLIB_CONST
 #include <zlib.h>
 
 /* Spans of one trace: an agent's run and its model calls. */
@@ -150,7 +152,7 @@ deflate_all(const char *text, size_t size, char *out, size_t capacity)
         ready = 1;
     }
     deflateReset(&z);
-    z.next_in = (Bytef *)(uintptr_t)text;
+    z.next_in = (const Bytef *)text;
     z.avail_in = (uInt)size;
     z.next_out = (Bytef *)out;
     z.avail_out = (uInt)capacity;

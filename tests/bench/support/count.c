@@ -31,17 +31,17 @@ malloc(size_t size)
 }
 
 void *
-calloc(size_t count, size_t size)
+calloc(size_t nmemb, size_t size)
 {
     mallocs++;
-    return __libc_calloc(count, size);
+    return __libc_calloc(nmemb, size);
 }
 
 void *
-realloc(void *memory, size_t size)
+realloc(void *ptr, size_t size)
 {
     mallocs++;
-    return __libc_realloc(memory, size);
+    return __libc_realloc(ptr, size);
 }
 
 uint64_t
