@@ -14,7 +14,8 @@ copy_priced(const llmlab__record_t *record, const llmlab_cost_t *cost,
     llmlab__record_t *copy = (llmlab__record_t *)(void *)room;
     unsigned char *end = room + sizeof(*record) + record->items;
     size_t key_size = cost->key == NULL ? 0 : strlen(cost->key);
-    size_t table_size = cost->table == NULL ? 0 : strlen(cost->table);
+    size_t table_size =
+        key_size == 0 || cost->table == NULL ? 0 : strlen(cost->table);
 
     memcpy(room, record, sizeof(*record) + record->items);
     if (key_size > 0 && key_size <= TEXT_MAX) {
