@@ -165,7 +165,8 @@ static const llmlab__rates_t *
 tool_rates(llmlab__rates_t *out, const llmlab__price_ref_t *ref,
            const llmlab_usage_t *usage, const llmlab__request_t *request)
 {
-    const uint64_t tools = UINT64_C(1)
+    const uint64_t tools = UINT64_C(1) << LLMLAB_USAGE_WEB_SEARCH_REQUESTS |
+                           UINT64_C(1)
                                << LLMLAB_USAGE_CODE_INTERPRETER_SESSIONS |
                            UINT64_C(1) << LLMLAB_USAGE_FILE_SEARCH_CALLS;
     const llmlab__price_table_t *builtin = llmlab__price_table_builtin();
