@@ -161,11 +161,14 @@ static const llmlab__store_ops_t sqlite_ops = {
     .spans = llmlab__sqlite_spans,
 };
 
-static pthread_once_t seed_once = PTHREAD_ONCE_INIT;
+static pthread_once_t process_once = PTHREAD_ONCE_INIT;
 
 static void
-seed_make(void)
+process_setup(void)
 {
+    /* Counting its memory would cost a lock for each allocation. Refused,
+     * and harmless, when somebody has used SQLite before. */
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     llmlab__os_random(&llmlab__hash_seed, sizeof(llmlab__hash_seed));
 }
 
@@ -179,7 +182,7 @@ llmlab__store_sqlite_open(llmlab__store_t **out, const char *path)
     if (sqlite == NULL) {
         return llmlab__fail(LLMLAB_ENOMEM, "no memory for the store");
     }
-    (void)pthread_once(&seed_once, seed_make);
+    (void)pthread_once(&process_once, process_setup);
     sqlite->store.ops = &sqlite_ops;
     (void)pthread_mutex_init(&sqlite->write_lock, NULL);
     (void)pthread_mutex_init(&sqlite->reader_lock, NULL);
