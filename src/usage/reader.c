@@ -178,6 +178,9 @@ find_framing(llmlab__reader_t *reader, const char *p, const char *end)
         reader->bom_size++;
         p++;
     }
+    if (p < end) {
+        reader->bom_size = 3; /* it stands at the very beginning or nowhere */
+    }
     p = llmlab__json_skip_space(p, end);
     if (p < end) {
         reader->framing = framing_of(*p);

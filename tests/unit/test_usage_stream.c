@@ -87,6 +87,23 @@ sse_forms(void **state)
     }
 }
 
+/* A byte order mark is one at the very beginning only. */
+static void
+odd_beginnings(void **state)
+{
+    static const char *const texts[] = {
+        " \xef\xbb\xbf{}", "\xef\xbb{}",   "\xef\xbb\xbf\xef\xbb\xbf{}",
+        "\xef 0 \xef",     " \xef 0 \xef",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        llmlab_reply_t reply;
+
+        (void)read_bytes(&reply, texts[i], strlen(texts[i]));
+    }
+}
+
 static void
 a_malformed_event_is_skipped(void **state)
 {
@@ -370,6 +387,7 @@ main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(sse_forms),
+        cmocka_unit_test(odd_beginnings),
         cmocka_unit_test(a_malformed_event_is_skipped),
         cmocka_unit_test(a_cut_stream_is_incomplete),
         cmocka_unit_test(started_with_the_first_token),
