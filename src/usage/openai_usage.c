@@ -13,6 +13,7 @@ static const llmlab__node_t cached_nodes[] = {
 static const llmlab__node_t input_nodes[] = {
     LLMLAB__COUNT("cached_tokens", READ),
     LLMLAB__COUNT("cache_write_tokens", WRITE),
+    LLMLAB__COUNT("cache_creation_tokens", WRITE_OTHER), /* LiteLLM */
     LLMLAB__COUNT("audio_tokens", IN_AUDIO),
     LLMLAB__COUNT("image_tokens", IN_IMAGE),
     LLMLAB__COUNT("video_tokens", IN_VIDEO),
@@ -118,6 +119,7 @@ const llmlab__node_t llmlab__openai_usage_nodes[] = {
     LLMLAB__COUNT("num_search_queries", SEARCHES),
     LLMLAB__SECONDS("prompt_audio_seconds", AUDIO_MICROSECONDS),
     LLMLAB__SECONDS("seconds", AUDIO_MICROSECONDS),
+    LLMLAB__COUNT("image_pixels", PIXELS), /* Voyage */
     LLMLAB__WORD("service_tier", TIER),
     LLMLAB__COUNT("cost_in_usd_ticks", TICKS),
     LLMLAB__HOOKED("cost", cost_nodes, on_cost),
@@ -128,6 +130,11 @@ const llmlab__node_t llmlab__openai_usage_nodes[] = {
     LLMLAB__STRICT("server_side_tool_usage_details", xai_tool_nodes),
     LLMLAB__NODES_END,
 };
+
+_Static_assert(sizeof(llmlab__openai_usage_nodes) /
+                       sizeof(llmlab__openai_usage_nodes[0]) <=
+                   64,
+               "a level remembers 64 keys");
 
 /* --- canonical ----------------------------------------------------------- */
 
@@ -280,6 +287,7 @@ llmlab__openai_finish(llmlab__facts_t *facts)
     (void)llmlab__give(facts, LLMLAB_USAGE_AUDIO_SECONDS,
                        LLMLAB__AUDIO_MICROSECONDS);
     (void)llmlab__give(facts, LLMLAB_USAGE_PAGES, LLMLAB__PAGES);
+    (void)llmlab__give(facts, LLMLAB_USAGE_IMAGE_PIXELS, LLMLAB__PIXELS);
     give_modalities(facts);
     give_cost(facts);
 }

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+_Static_assert(LLMLAB__SLOTS <= 64, "facts->present has 64 bits");
+
 typedef struct word_place_s {
     size_t offset;
     size_t size;

@@ -134,7 +134,8 @@ def openai_usage(u, provider, only_input):
                  u.get("cached_tokens"), u.get("num_cached_tokens"),
                  u.get("cache_read_input_tokens"))
     write = first(inside.get("cache_write_tokens"),
-                  u.get("cache_creation_input_tokens"))
+                  u.get("cache_creation_input_tokens"),
+                  inside.get("cache_creation_tokens"))
     reasoning = first(outside.get("reasoning_tokens"),
                       u.get("reasoning_tokens"))
     put(out, "cache_read_tokens", read)
@@ -166,6 +167,7 @@ def openai_usage(u, provider, only_input):
                 max(tokens - (from_cache or 0), Decimal(0)))
         put(out, f"output_{kind}_tokens", outside.get(kind + "_tokens"))
     put(out, "citation_tokens", u.get("citation_tokens"))
+    put(out, "image_pixels", u.get("image_pixels"))
     seconds = first(u.get("prompt_audio_seconds"), u.get("seconds"))
     if isinstance(seconds, Decimal):
         out["audio_seconds"] = seconds
