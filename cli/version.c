@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include <llmlab/pricing.h>
 #include <llmlab/version.h>
 
 #include "cli/command.h"
@@ -10,15 +11,16 @@ static int
 run(const cli_args_t *args)
 {
     (void)args;
-    printf("llmlab %s\n", llmlab_version());
+    printf("llmlab %s, prices of %s\n", llmlab_version(),
+           llmlab_pricing_version());
     return CLI_OK;
 }
 
 const cli_command_t cli_command_version = {
     .name = "version",
     .synopsis = "",
-    .summary = "print the version",
-    .help = "Prints the version of llmlab.",
+    .summary = "print the versions of the program and its prices",
+    .help = "Prints the version of llmlab and of its price table.",
     .options = options,
     .run = run,
 };

@@ -39,10 +39,17 @@ class Faults(unittest.TestCase):
             env={**e2e.ENVIRONMENT, **self.server.env, **env})
 
     def test_server_killed_again_and_again(self):
+        self.check_killed_server("1")
+
+    def test_server_killed_while_sampling(self):
+        # Unsampled calls go up as sums, which must not be added twice.
+        self.check_killed_server("0.3")
+
+    def check_killed_server(self, sample_rate):
         write_workload(self.workload, 6000, 300)
         replay = self.start_replay(
             "--speed", "75", LLMLAB_LIVE="true", LLMLAB_RETRY_BASE_MS="50",
-            LLMLAB_RETRY_MAX_MS="200")
+            LLMLAB_RETRY_MAX_MS="200", LLMLAB_SAMPLE_RATE=sample_rate)
         for _ in range(4):
             time.sleep(0.6)
             self.server.kill()

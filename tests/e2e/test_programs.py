@@ -136,6 +136,16 @@ class Live(unittest.TestCase):
         self.record(client, b"run")
         self.assertTrue(self.wait_for_spans(100, 2))
 
+    def test_null_handles(self):
+        for name in ("span_end", "span_discard", "span_add_tag",
+                     "span_set_error", "span_set_response", "client_flush",
+                     "client_stats", "client_enabled", "record_call",
+                     "span_traceparent", "context_attach", "span_client"):
+            getattr(self.library, "llmlab_" + name)(None, None, None, None,
+                                                    None)
+        self.assertEqual(self.library.llmlab_client_close(
+            None, ctypes.c_int64(0)), 0)
+
     def test_age(self):
         client = self.open(batch__max_age_ms="300")
         self.record(client, b"run")

@@ -120,6 +120,23 @@ class Replay(unittest.TestCase):
                              for day in days),
                          decimal.Decimal(self.server.total()["cost_usd"]))
 
+    def test_sampled_totals_stay_exact(self):
+        at = now()
+        result = e2e.llmlab("replay", "--json", "--at-utc", at, e2e.FIXTURES,
+                            env={**self.server.env,
+                                 "LLMLAB_SAMPLE_RATE": "0.4"})
+        self.assertEqual(result.returncode, 0, result.stderr.decode())
+        rows = e2e.usage(e2e.FIXTURES, "--at-utc", at)
+        total = self.server.total()
+        self.assertEqual(decimal.Decimal(total["cost_usd"]),
+                         e2e.effective_sum(rows))
+        self.assertEqual(total["calls"], len(rows))
+        self.assertEqual(total["spans"],
+                         json.loads(result.stdout)["attempted"])
+        traces = self.server.get("traces?limit=1000")["data"]
+        self.assertLess(sum(t["steps"] for t in traces), total["spans"])
+        self.check_groups(rows)
+
     def test_speed_and_traces(self):
         summary = self.replay(e2e.FIXTURES, "--speed", "1000", "--traces", "3",
                               "--steps", "2")
