@@ -181,11 +181,11 @@ claim_slowly(llmlab__ring_t *ring, uint32_t size)
     }
     shrink_if_empty(ring);
     place = place_if_room(ring, size);
-    if (place == NULL && atomic_load_explicit(&ring->segment, RELAXED) == 0 &&
-        grow(ring)) {
-        place = place_if_room(ring, size);
-    }
     if (place == NULL) {
+        if (atomic_load_explicit(&ring->segment, RELAXED) == 0 && grow(ring)) {
+            place = place_if_room(ring, size);
+        }
+        /* To drain, and to put a new segment's pages in place. */
         llmlab__ring_set_wake(ring->set);
     }
     return place;
