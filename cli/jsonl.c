@@ -4,16 +4,24 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/command.h"
 
 bool
 cli_jsonl_open(cli_jsonl_t *lines, const char *path)
 {
+    struct stat status;
+
     memset(lines, 0, sizeof(*lines));
     if (path == NULL || strcmp(path, "-") == 0) {
         lines->file = stdin;
         lines->name = "standard input";
+        /* Whoever pipes a log through wants each answer with its line. */
+        if (fstat(STDIN_FILENO, &status) != 0 || !S_ISREG(status.st_mode)) {
+            setvbuf(stdout, NULL, _IOLBF, 0);
+        }
         return true;
     }
     lines->name = path;

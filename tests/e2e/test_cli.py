@@ -1,6 +1,7 @@
 """The llmlab command: options, help, exit codes, what garbage gets."""
 import os
 import pathlib
+import select
 import subprocess
 import tempfile
 import unittest
@@ -100,6 +101,23 @@ class Usage(unittest.TestCase):
         self.assertIn('"cost_usd":"0.0000045"', lines[0])
         for number in range(2, 2 + len(bad)):
             self.assertIn(f"line {number}: ".encode(), result.stderr)
+
+    def test_each_line_is_answered_at_once(self):
+        line = (b'{"id":"a","provider":"openai","api":"chat_completions",'
+                b'"response_file":"ok.json"}\n')
+        with subprocess.Popen(
+                [LLMLAB, "usage", "--jsonl", "--root", str(self.root)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                env=ENVIRONMENT) as process:
+            for _ in range(3):
+                process.stdin.write(line)
+                process.stdin.flush()
+                ready, _, _ = select.select([process.stdout], [], [], 20)
+                self.assertTrue(ready)
+                self.assertIn(b'"id":"a"', os.read(process.stdout.fileno(),
+                                                   65536))
+            process.stdin.close()
+            self.assertEqual(process.wait(20), 0)
 
     def test_a_line_of_ten_megabytes(self):
         line = (b'{"id":"a","pad":"' + b"x" * 10_000_000 +
