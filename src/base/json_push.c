@@ -428,12 +428,14 @@ key:
 string:
     begin = p;
     stop = string_end(push, p, end, &p);
-    if (stop == NULL) {
-        goto out;
+    if (stop != NULL) {
+        p = stop;
     }
-    p = stop;
     if (!is_key && wants_pieces(push) && p > begin) {
         push->handler->piece(push->context, begin, (size_t)(p - begin));
+    }
+    if (stop == NULL) {
+        goto out;
     }
     if (p == end) {
         if (!is_quiet(push) && (is_key || push->mode == LLMLAB__PUSH_LOOK)) {

@@ -34,6 +34,7 @@ on_tool_calls(llmlab__reader_t *reader, llmlab__moment_t moment,
     (void)type;
     (void)text;
     if (moment == LLMLAB__ITEM) {
+        reader->started = true;
         llmlab__count_tool(&reader->facts, 1);
     }
 }
@@ -57,6 +58,7 @@ on_message(llmlab__reader_t *reader, llmlab__moment_t moment,
 }
 
 static const llmlab__node_t message_nodes[] = {
+    LLMLAB__TOKEN("tool_plan"),
     LLMLAB__INSIDE("content", text_nodes),
     LLMLAB__HOOKED("tool_calls", nothing_nodes, on_tool_calls),
     LLMLAB__NODES_END,

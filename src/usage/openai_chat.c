@@ -121,6 +121,8 @@ static const llmlab__node_t root_nodes[] = {
     LLMLAB__HOOKED("usage", llmlab__openai_usage_nodes, on_usage),
     LLMLAB__WORD("service_tier", TIER),
     LLMLAB__HOOKED("error", llmlab__error_nodes, llmlab__on_error),
+    LLMLAB__TOKEN("text"),                  /* transcriptions */
+    LLMLAB__INSIDE("delta", message_nodes), /* assistants */
     LLMLAB__VALUE_HOOK("message", on_message),
     LLMLAB__VALUE_HOOK("detail", on_message),
     LLMLAB__HOOKED("x_groq", groq_nodes, on_groq),

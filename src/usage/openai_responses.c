@@ -181,6 +181,7 @@ static const llmlab__node_t response_nodes[] = {
 static const llmlab__node_t root_nodes[] = {
     LLMLAB__WORD("type", TYPE),
     LLMLAB__TOKEN("delta"),
+    LLMLAB__TOKEN("text"), /* transcriptions */
     LLMLAB__INSIDE("response", response_nodes),
     LLMLAB__HOOKED("item", item_nodes, on_item),
     LLMLAB__WORD("code", ERROR_CODE),

@@ -126,6 +126,8 @@ static const char *const texts[] = {
     "{\"a\":\"\\u12g4\"}",
     "{\"skip\":\"\\u12g4\"}",
     "{\"a\":\"\x01\"}",
+    "{\"stream\":\"abc\\x\"}",
+    "{\"stream\":\"abcdef\x01\"}",
     "{\"skip\":{\"b\":[1 2]}}",
     "{\"skip\":{\"b\" 1}}",
     "{\"skip\":{b:1}}",

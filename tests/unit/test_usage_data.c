@@ -138,12 +138,45 @@ every_split_reads_the_same(void **state)
     printf("%zu replies, %zu of them streams\n", data.count, streams);
 }
 
+/* Time to first token: a stream with more output than thoughts, which are not
+ * always shown, has seen its first token. */
+static void
+streams_have_started(void **state)
+{
+    (void)state;
+    need_data("streams_have_started");
+    for (size_t i = 0; i < data.count; i++) {
+        const recorded_reply_t *recorded = &data.replies[i];
+        llmlab_usage_stream_t *stream =
+            llmlab_usage_stream_new(recorded->provider, recorded->api);
+        llmlab_reply_t reply;
+        uint64_t output = 0;
+        uint64_t thoughts = 0;
+
+        assert_non_null(stream);
+        (void)llmlab_usage_stream_feed(stream, recorded->body,
+                                       recorded->body_size);
+        (void)llmlab_usage_stream_reply(stream, &reply);
+        (void)llmlab_usage_get(&reply.usage, LLMLAB_USAGE_OUTPUT_TOKENS,
+                               &output);
+        (void)llmlab_usage_get(&reply.usage, LLMLAB_USAGE_REASONING_TOKENS,
+                               &thoughts);
+        if (strcmp(recorded->kind, "json") != 0 && output > thoughts + 16 &&
+            !llmlab_usage_stream_started(stream)) {
+            fail_msg("%s (%s, %s) has not started", recorded->id,
+                     recorded->provider, recorded->api);
+        }
+        llmlab_usage_stream_destroy(stream);
+    }
+}
+
 int
 main(void)
 {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_usage_is_left_unread),
         cmocka_unit_test(every_split_reads_the_same),
+        cmocka_unit_test(streams_have_started),
     };
 
     return cmocka_run_group_tests(tests, load, unload);
