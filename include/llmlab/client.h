@@ -102,9 +102,10 @@ LLMLAB_API llmlab_status_t llmlab_client_open(llmlab_client_t **out,
  *                   asks the worker and does not wait; negative: 2000
  * @param result     filled in any case; may be NULL
  * @return LLMLAB_OK (all of it delivered, rejected or spooled);
- *         LLMLAB_ETIMEOUT; LLMLAB_EAUTH or LLMLAB_ENETWORK (why it is still
- *         here); LLMLAB_ECLOSED; LLMLAB_EDISABLED; LLMLAB_EFORKED (the client
- *         is the parent's and was not used here yet: nothing to flush)
+ *         LLMLAB_ETIMEOUT; LLMLAB_EAUTH (key), LLMLAB_ENOTFOUND (project or
+ *         address) or LLMLAB_ENETWORK: why it is still here, told at once
+ *         where the server refuses; LLMLAB_EDISABLED; LLMLAB_EFORKED (the
+ *         client is the parent's and was not used here yet: nothing to flush)
  * Blocks up to timeout_ms. Any thread; not inside a log function.
  */
 LLMLAB_API llmlab_status_t llmlab_client_flush(llmlab_client_t *client,

@@ -319,7 +319,7 @@ write_trace_head(llmlab__encoder_t *encoder, llmlab__wire_t *wire,
     llmlab__json_key(json, "total_cost");
     llmlab__wire_money(wire, total);
     llmlab__json_key(json, "duration_ms");
-    llmlab__wire_millionths(wire, end_ns - start_ns);
+    llmlab__wire_millionths(wire, llmlab__elapsed_ns(start_ns, end_ns));
 }
 
 static void

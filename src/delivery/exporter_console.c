@@ -75,7 +75,7 @@ put_record(console_exporter_t *console, const llmlab__span_view_t *view)
 {
     const llmlab__record_t *record = view->record;
     llmlab__buf_t *out = &console->text;
-    int64_t ns = record->end_ns - record->start_ns;
+    int64_t ns = llmlab__elapsed_ns(record->start_ns, record->end_ns);
 
     llmlab__buf_text(out, llmlab__kind_name(record->kind));
     llmlab__buf_append(out, " ", 1);

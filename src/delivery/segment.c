@@ -111,12 +111,19 @@ add_segment(llmlab__segments_t *segments)
     return true;
 }
 
+/* Records that another process left may hold any numbers. */
+static int64_t
+shifted(int64_t ns, int64_t offset_ns)
+{
+    return (int64_t)((uint64_t)ns + (uint64_t)offset_ns);
+}
+
 static void
 make_times_real(llmlab__record_t *record, int64_t offset_ns)
 {
     if ((record->flags & LLMLAB__RECORD_REAL_TIME) == 0) {
-        record->start_ns += offset_ns;
-        record->end_ns += offset_ns;
+        record->start_ns = shifted(record->start_ns, offset_ns);
+        record->end_ns = shifted(record->end_ns, offset_ns);
         record->flags |= LLMLAB__RECORD_REAL_TIME;
     }
 }

@@ -61,6 +61,19 @@ llmlab__view_has_provider_cost(const llmlab__span_view_t *view)
            llmlab__view_has(view, LLMLAB__ITEM_PROVIDER_COST);
 }
 
+/* Nanoseconds from start to end, never negative: explicit times may be any. */
+static inline int64_t
+llmlab__elapsed_ns(int64_t start_ns, int64_t end_ns)
+{
+    int64_t elapsed;
+
+    if (end_ns <= start_ns) {
+        return 0;
+    }
+    return __builtin_sub_overflow(end_ns, start_ns, &elapsed) ? INT64_MAX
+                                                              : elapsed;
+}
+
 /* What the call cost, as far as the client knows: the provider's figure, else
  * the computed one, else nothing. */
 bool llmlab__view_effective_cost(const llmlab__span_view_t *view,

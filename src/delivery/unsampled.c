@@ -71,9 +71,15 @@ run_at(const llmlab__unsampled_t *rows, size_t i)
 static int64_t
 quarter_of(int64_t unix_ns)
 {
-    int64_t rest = unix_ns % QUARTER_HOUR_NS;
+    int64_t quarter = unix_ns / QUARTER_HOUR_NS;
 
-    return unix_ns - (rest < 0 ? rest + QUARTER_HOUR_NS : rest);
+    /* Before 1970 the division rounds up; the first quarter of all times has
+     * no beginning that fits. */
+    if (unix_ns % QUARTER_HOUR_NS < 0 &&
+        quarter > INT64_MIN / QUARTER_HOUR_NS) {
+        quarter--;
+    }
+    return quarter * QUARTER_HOUR_NS;
 }
 
 static void
@@ -259,8 +265,11 @@ llmlab__unsampled_add(llmlab__unsampled_t *rows,
         return false;
     }
     row->calls++;
-    if (record->end_ns > record->start_ns) {
-        row->latency_ns += record->end_ns - record->start_ns;
+    if (__builtin_add_overflow(
+            row->latency_ns,
+            llmlab__elapsed_ns(record->start_ns, record->end_ns),
+            &row->latency_ns)) {
+        row->latency_ns = INT64_MAX;
     }
     add_usage(&row->usage, &view->usage);
     if (llmlab__view_has_cost(view)) {

@@ -34,7 +34,8 @@ write_times(llmlab__wire_t *wire, const llmlab__record_t *record)
     llmlab__json_key(json, "start");
     llmlab__wire_time(wire, record->start_ns);
     llmlab__json_key(json, "latency_ms");
-    llmlab__wire_millionths(wire, record->end_ns - record->start_ns);
+    llmlab__wire_millionths(
+        wire, llmlab__elapsed_ns(record->start_ns, record->end_ns));
     if (record->ttft_ns > 0) {
         llmlab__json_key(json, "ttft_ms");
         llmlab__wire_millionths(wire, record->ttft_ns);

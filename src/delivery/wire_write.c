@@ -32,10 +32,11 @@ llmlab__wire_time(llmlab__wire_t *wire, int64_t unix_ns)
     int64_t rest = unix_ns % NS_PER_S;
     char text[LLMLAB__TIME_TEXT + 2];
 
-    if (rest < 0) {
+    if (rest < 0 && second > INT64_MIN / NS_PER_S) {
         second--;
         rest += NS_PER_S;
     }
+    rest = rest < 0 ? 0 : rest;
     if (second != wire->second) {
         llmlab__time_format(second * NS_PER_S, text);
         memcpy(wire->second_text, text, DATE_SIZE - 1);

@@ -215,6 +215,9 @@ status_of(const llmlab__delivery_t *delivery)
     case LLMLAB__VERDICT_DONE:
         return LLMLAB_OK;
     case LLMLAB__VERDICT_HOLD:
+        if (delivery->http_status / 100 == 3) {
+            return LLMLAB_ENETWORK; /* whoever answered is not the server */
+        }
         return delivery->http_status == 404 ? LLMLAB_ENOTFOUND : LLMLAB_EAUTH;
     case LLMLAB__VERDICT_SPLIT:
         return LLMLAB_ETOOBIG;
