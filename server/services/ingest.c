@@ -405,6 +405,19 @@ trace_read(llmlab__ingest_t *ingest)
     /* Advisory: a fault in it costs nothing but itself. */
     (void)bad;
     llmlab__ingest_settle(ingest, first, first_rejection, &defaults);
+    if (defaults.agent.size + defaults.user.size + defaults.session.size > 0) {
+        llmlab__trace_fill_t *fill = llmlab__batch_add_fill(batch);
+
+        if (fill == NULL) {
+            ingest->failed = true;
+            return;
+        }
+        fill->trace_high = defaults.trace_high;
+        fill->trace_low = defaults.trace_low;
+        fill->agent = defaults.agent;
+        fill->user = defaults.user;
+        fill->session = defaults.session;
+    }
 }
 
 static void

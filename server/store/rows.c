@@ -153,6 +153,7 @@ llmlab__batch_destroy(llmlab__batch_t *batch)
     llmlab__free(batch->rows);
     llmlab__free(batch->unsampled);
     llmlab__free(batch->scores);
+    llmlab__free(batch->fills);
     llmlab__free(batch->rejections);
     llmlab__free(batch);
 }
@@ -181,6 +182,8 @@ llmlab__batch_clear(llmlab__batch_t *batch)
     kept.unsampled_capacity = batch->unsampled_capacity;
     kept.scores = batch->scores;
     kept.score_capacity = batch->score_capacity;
+    kept.fills = batch->fills;
+    kept.fill_capacity = batch->fill_capacity;
     kept.rejections = batch->rejections;
     kept.rejection_capacity = batch->rejection_capacity;
     *batch = kept;
@@ -239,6 +242,17 @@ llmlab__batch_add_score(llmlab__batch_t *batch)
 
     batch->scores = array;
     return row;
+}
+
+llmlab__trace_fill_t *
+llmlab__batch_add_fill(llmlab__batch_t *batch)
+{
+    void *array = batch->fills;
+    llmlab__trace_fill_t *fill = array_add(
+        &array, &batch->fill_count, &batch->fill_capacity, sizeof(*fill));
+
+    batch->fills = array;
+    return fill;
 }
 
 llmlab__rejection_t *

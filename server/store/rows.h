@@ -128,6 +128,16 @@ typedef struct llmlab__rejection_s {
     const char *type;  /* static */
 } llmlab__rejection_t;
 
+/* What a trace says for those of its steps that say nothing themselves,
+ * whenever they come. */
+typedef struct llmlab__trace_fill_s {
+    uint64_t trace_high;
+    uint64_t trace_low;
+    llmlab__text_t agent;
+    llmlab__text_t user;
+    llmlab__text_t session;
+} llmlab__trace_fill_t;
+
 /* Memory that lives as long as the batch's contents; kept for the next. */
 typedef struct llmlab__arena_s {
     struct llmlab__arena_block_s *blocks; /* the one in use first */
@@ -174,6 +184,9 @@ typedef struct llmlab__batch_s {
     llmlab__score_row_t *scores;
     size_t score_count;
     size_t score_capacity;
+    llmlab__trace_fill_t *fills;
+    size_t fill_count;
+    size_t fill_capacity;
     llmlab__rejection_t *rejections;
     size_t rejection_count;
     size_t rejection_capacity;
@@ -202,6 +215,7 @@ void llmlab__batch_clear(llmlab__batch_t *batch);
 llmlab__row_t *llmlab__batch_add_row(llmlab__batch_t *batch);
 llmlab__row_t *llmlab__batch_add_unsampled(llmlab__batch_t *batch);
 llmlab__score_row_t *llmlab__batch_add_score(llmlab__batch_t *batch);
+llmlab__trace_fill_t *llmlab__batch_add_fill(llmlab__batch_t *batch);
 llmlab__rejection_t *llmlab__batch_add_rejection(llmlab__batch_t *batch);
 
 #endif

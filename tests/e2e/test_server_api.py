@@ -393,6 +393,33 @@ class Merging(Base):
         # 2 x (1000 x 0.15 + 100 x 0.6) USD a million
         self.assertEqual(detail["cost_usd"], "0.00042")
 
+    def test_a_trace_names_its_agent_later(self):
+        sender, trace = Sender(), new_trace()
+        self.accept(sender.batch([sender.step(), sender.step(agent="own")],
+                                 trace), accepted=2)
+        for restart in (False, True):
+            if restart:
+                self.server.stop()
+                self.server.start()
+                sender.instance = str(uuid.uuid4())
+                self.accept(sender.batch([sender.step()], trace), accepted=1)
+                self.server.stop()
+                self.server.start()
+            self.accept(sender.batch([sender.step(agent="own")], trace,
+                                     agent_name="named-late", user="late-u",
+                                     session="late-s"), accepted=1)
+            _, detail = self.server.get(self.read, "traces/" + trace)
+            agents = sorted(s["agent"] for s in detail["tree"])
+            named = 2 if restart else 1
+            self.assertEqual(agents, ["named-late"] * named + ["own"] * 2 +
+                             (["own"] if restart else []))
+            self.assertEqual({s["user"] for s in detail["tree"]}, {"late-u"})
+            self.assertEqual({s["session"] for s in detail["tree"]},
+                             {"late-s"})
+            _, costs = self.server.get(self.read, "costs?group_by=agent")
+            rows = {r["agent"]: r["calls"] for r in costs["data"]}
+            self.assertEqual(rows["named-late"], named)
+
     def usage_on_leaves(self, order):
         """agent(usage) > wrapper > call(usage): only the call counts."""
         before = self.total()
@@ -452,6 +479,21 @@ class Merging(Base):
         def count(steps):
             return sum(1 + count(s["children"]) for s in steps)
         self.assertEqual(count(detail["tree"]), 4)
+        self.assertGreaterEqual(detail["calls"], 2)
+
+    def test_a_ring_keeps_its_money(self):
+        for carries in ((True, True), (True, False), (False, True)):
+            sender, trace = Sender(), new_trace()
+            ids = ["%016x" % (0xe0 + i) for i in range(2)]
+            for i in range(2):
+                own = {} if carries[i] else {
+                    "usage": ..., "type": "chain", "model": ...}
+                self.accept(sender.batch([sender.step(
+                    span_id=ids[i], parent_id=ids[1 - i], **own)], trace),
+                    accepted=1)
+            _, detail = self.server.get(self.read, "traces/" + trace)
+            self.assertEqual((detail["calls"], detail["cost_usd"]),
+                             (1, "0.00021"), carries)
 
     def test_same_trace_in_two_projects(self):
         trace = new_trace()

@@ -5,10 +5,8 @@
 #include "base/alloc.h"
 #include "base/status.h"
 #include "store/sqlite/apply.h"
-#include "store/usage_sums.h"
 
-#define DAY_NS     (INT64_C(86400) * 1000000000)
-#define QUARTER_NS (INT64_C(900) * 1000000000)
+#define DAY_NS (INT64_C(86400) * 1000000000)
 
 static llmlab_status_t
 label(llmlab__apply_t *apply, llmlab__label_kind_t kind, llmlab__text_t text,
@@ -127,7 +125,7 @@ rollup_key(llmlab__apply_t *apply, int64_t start_ns,
     memset(key, 0, sizeof(*key));
     key->project = apply->batch->project;
     key->level = LLMLAB__LEVEL_QUARTER;
-    key->start = start_ns / QUARTER_NS;
+    key->start = start_ns / LLMLAB__QUARTER_NS;
     key->by[LLMLAB__BY_PROVIDER] = labels->provider;
     key->by[LLMLAB__BY_MODEL] = labels->model;
     key->by[LLMLAB__BY_AGENT] = labels->agent;
@@ -148,67 +146,23 @@ sums_uncount(llmlab__sums_t *sums)
     sums->of[LLMLAB__SUM_DURATION_NS] = duration;
 }
 
-/* A call that was counted turns out to have one below it: take it out of the
- * sums again. */
-static llmlab_status_t
-span_uncount(llmlab__apply_t *apply, llmlab__trace_t *trace,
-             llmlab__node_t *node)
+/* Is the span to be added an ancestor of its own parent? Only a faulty client
+ * says so; without this, each of a ring would be above the others, and none
+ * would count. */
+static bool
+closes_ring(const llmlab__trace_t *trace, const llmlab__node_t *node)
 {
-    llmlab__rollup_key_t key;
-    llmlab__sums_t sums = {{0}};
-    llmlab_status_t status = LLMLAB_OK;
-    sqlite3_stmt *sql =
-        llmlab__connection_sql(apply->connection, LLMLAB__SQL_SPAN_GET);
+    uint64_t id = node->parent_id;
 
-    if (sql == NULL) {
-        return LLMLAB_EIO;
-    }
-    sqlite3_bind_int64(sql, 1, trace->project);
-    sqlite3_bind_int64(sql, 2, node->start_ns);
-    sqlite3_bind_int64(sql, 3, (int64_t)node->span_id);
-    sqlite3_bind_int64(sql, 4, (int64_t)trace->row.trace_high);
-    sqlite3_bind_int64(sql, 5, (int64_t)trace->row.trace_low);
-    if (sqlite3_step(sql) != SQLITE_ROW) {
-        sqlite3_reset(sql);
-        return llmlab__connection_fail(apply->connection, "read a span");
-    }
-    memset(&key, 0, sizeof(key));
-    key.project = trace->project;
-    key.level = LLMLAB__LEVEL_QUARTER;
-    key.start = node->start_ns / QUARTER_NS;
-    for (int i = 0; i < LLMLAB__DIMENSIONS; i++) {
-        key.by[i] = sqlite3_column_int64(sql, i);
-    }
-    llmlab__usage_text_sums(llmlab__column_text(sql, 6), &sums);
-    sums.of[LLMLAB__SUM_CALLS] = 1;
-    sums.of[LLMLAB__SUM_COST_NANO] = sqlite3_column_int64(sql, 7);
-    sums.of[LLMLAB__SUM_COST_REST] = sqlite3_column_int64(sql, 8);
-    sums.of[LLMLAB__SUM_CLIENT_NANO] = sqlite3_column_int64(sql, 9);
-    sums.of[LLMLAB__SUM_CLIENT_REST] = sqlite3_column_int64(sql, 10);
-    sums.of[LLMLAB__SUM_UNPRICED] =
-        sqlite3_column_int(sql, 11) == LLMLAB_UNPRICED;
-    sums.of[LLMLAB__SUM_ESTIMATED] =
-        sqlite3_column_int(sql, 11) == LLMLAB_ESTIMATED_RATE;
-    sqlite3_reset(sql);
+    for (size_t i = 0; i <= trace->node_count && id != 0; i++) {
+        const llmlab__node_t *above = llmlab__trace_node(trace, id);
 
-    status = llmlab__rollup_add(&apply->sqlite->rollups, &key, &sums, -1);
-    if (status == LLMLAB_OK) {
-        status = llmlab__trace_sum(&trace->row, &sums, -1);
+        if (id == node->span_id || above == NULL) {
+            return id == node->span_id;
+        }
+        id = above->parent_id;
     }
-    if (status != LLMLAB_OK) {
-        return status;
-    }
-    node->counted = false;
-    sql = llmlab__connection_sql(apply->connection, LLMLAB__SQL_SPAN_UNCOUNT);
-    if (sql == NULL) {
-        return LLMLAB_EIO;
-    }
-    sqlite3_bind_int64(sql, 1, trace->project);
-    sqlite3_bind_int64(sql, 2, node->start_ns);
-    sqlite3_bind_int64(sql, 3, (int64_t)node->span_id);
-    sqlite3_bind_int64(sql, 4, (int64_t)trace->row.trace_high);
-    sqlite3_bind_int64(sql, 5, (int64_t)trace->row.trace_low);
-    return llmlab__connection_run(apply->connection, sql, "correct a span");
+    return false;
 }
 
 /* Put a span into the tree; *counted tells whether its usage counts. */
@@ -220,20 +174,27 @@ tree_add(llmlab__apply_t *apply, llmlab__trace_t *trace,
         .span_id = row->span_id,
         .parent_id = row->parent_id == row->span_id ? 0 : row->parent_id,
         .start_ns = row->start_ns,
-        .carries = row->usage.data != NULL || row->has_cost};
+        .carries = row->usage.data != NULL || row->has_cost,
+        .lacks =
+            (uint8_t)((row->agent.size == 0 ? LLMLAB__LACKS_AGENT : 0) |
+                      (row->user.size == 0 ? LLMLAB__LACKS_USER : 0) |
+                      (row->session.size == 0 ? LLMLAB__LACKS_SESSION : 0))};
     llmlab__node_t *at;
     llmlab_status_t status = LLMLAB_OK;
 
     node.below = llmlab__trace_is_above(trace, row->span_id);
+    if (node.below && closes_ring(trace, &node)) {
+        node.parent_id = 0;
+    }
     node.counted = row->sums.of[LLMLAB__SUM_CALLS] != 0 && !node.below;
     *counted = node.counted;
     at = llmlab__trace_add_node(&apply->sqlite->traces, trace, &node);
     if (at == NULL) {
         return llmlab__fail(LLMLAB_ENOMEM, "no memory for a trace");
     }
-    /* Tell those above, until one knows; a cycle ends there too. */
+    /* Tell those above, until one knows or the way leads back here. */
     while (status == LLMLAB_OK && (at->carries || at->below) &&
-           at->parent_id != 0 &&
+           at->parent_id != 0 && at->parent_id != row->span_id &&
            !llmlab__trace_is_above(trace, at->parent_id)) {
         if (!llmlab__trace_set_above(trace, at->parent_id)) {
             return llmlab__fail(LLMLAB_ENOMEM, "no memory for a trace");
@@ -244,7 +205,7 @@ tree_add(llmlab__apply_t *apply, llmlab__trace_t *trace,
         }
         at->below = true;
         if (at->counted) {
-            status = span_uncount(apply, trace, at);
+            status = llmlab__span_uncount(apply, trace, at);
         }
     }
     return status;
@@ -414,6 +375,9 @@ batch_apply(llmlab__apply_t *apply)
         if (batch->rows[i].verdict != LLMLAB__ROW_REJECTED) {
             status = row_apply(apply, &batch->rows[i]);
         }
+    }
+    for (size_t i = 0; i < batch->fill_count && status == LLMLAB_OK; i++) {
+        status = llmlab__trace_fill(apply, &batch->fills[i]);
     }
     for (size_t i = 0; i < batch->unsampled_count && status == LLMLAB_OK; i++) {
         if (batch->unsampled[i].verdict != LLMLAB__ROW_REJECTED) {

@@ -23,6 +23,19 @@ typedef struct llmlab__labels_s {
     int64_t user;
 } llmlab__labels_t;
 
+#define LLMLAB__QUARTER_NS (INT64_C(900) * 1000000000)
+
+/* correct.c: changes to spans that are stored already. */
+
+/* A call that was counted turns out to have one below it that carries usage:
+ * take it out of the sums again. */
+llmlab_status_t llmlab__span_uncount(llmlab__apply_t *apply,
+                                     llmlab__trace_t *trace,
+                                     llmlab__node_t *node);
+/* Give a trace's stored spans what they lack and the trace states. */
+llmlab_status_t llmlab__trace_fill(llmlab__apply_t *apply,
+                                   const llmlab__trace_fill_t *fill);
+
 /* Find the batch's instance or make it, and keep the greatest totals it told.
  * LLMLAB_EREJECTED when it belongs to another project. */
 llmlab_status_t llmlab__instance_apply(llmlab__apply_t *apply);

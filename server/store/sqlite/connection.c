@@ -27,16 +27,23 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
         "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
     [LLMLAB__SQL_SPAN_GET] =
         "SELECT provider,model,agent,status,environment,api_key,usage,"
-        "cost_nano,cost_rest,client_nano,client_rest,priced FROM span "
+        "cost_nano,cost_rest,client_nano,client_rest,priced,counted,duration_"
+        "ns "
+        "FROM span "
         "WHERE project=? AND start_ns=? AND span_id=? AND trace_high=? AND "
         "trace_low=?",
     [LLMLAB__SQL_SPAN_UNCOUNT] =
         "UPDATE span SET counted=0 WHERE project=? AND start_ns=? AND "
         "span_id=? AND trace_high=? AND trace_low=?",
+    [LLMLAB__SQL_SPAN_FILL] =
+        "UPDATE span SET agent=iif(agent=0,?6,agent),user=iif(user=0,?7,user),"
+        "session=ifnull(session,?8) WHERE project=?1 AND start_ns=?2 AND "
+        "span_id=?3 AND trace_high=?4 AND trace_low=?5",
     /* The inner limit bounds the rows looked at. */
     [LLMLAB__SQL_TRACE_NODES] =
         "SELECT span_id,parent_id,start_ns,usage IS NOT NULL OR "
-        "cost_nano IS NOT NULL,counted FROM "
+        "cost_nano IS NOT NULL,counted,(agent=0)+2*(user=0)+"
+        "4*(session IS NULL) FROM "
         "(SELECT * FROM span WHERE project=?1 AND start_ns BETWEEN ?2 AND ?3 "
         "LIMIT ?6) WHERE trace_high=?4 AND trace_low=?5",
     [LLMLAB__SQL_TRACE_GET] =

@@ -211,6 +211,7 @@ llmlab__trace_add_node(llmlab__trace_cache_t *cache, llmlab__trace_t *trace,
     }
     node_put(trace->nodes, trace->node_capacity, node);
     trace->node_count++;
+    trace->lacks |= node->lacks;
     return llmlab__trace_node(trace, node->span_id);
 }
 
@@ -292,6 +293,7 @@ nodes_load(llmlab__connection_t *connection, llmlab__trace_cache_t *cache,
             .start_ns = sqlite3_column_int64(sql, 2),
             .carries = sqlite3_column_int(sql, 3) != 0,
             .counted = sqlite3_column_int(sql, 4) != 0,
+            .lacks = (uint8_t)sqlite3_column_int(sql, 5),
         };
 
         if (node.parent_id == node.span_id) {
@@ -464,6 +466,16 @@ buf_text(const llmlab__buf_t *buf)
     return text;
 }
 
+static int
+status_of(const llmlab__trace_t *trace)
+{
+    if (trace->row.errors > 0) {
+        return LLMLAB_ERROR;
+    }
+    return trace->root_status == LLMLAB_CANCELLED ? LLMLAB_CANCELLED
+                                                  : LLMLAB_SUCCESS;
+}
+
 static llmlab_status_t
 row_write(llmlab__connection_t *connection, llmlab__trace_t *trace)
 {
@@ -495,7 +507,7 @@ row_write(llmlab__connection_t *connection, llmlab__trace_t *trace)
         sqlite3_bind_int64(sql, 8, trace->root_ns);
     }
     sqlite3_bind_int(sql, 9, trace->root_status);
-    sqlite3_bind_int(sql, 10, row->status);
+    sqlite3_bind_int(sql, 10, status_of(trace));
     sqlite3_bind_int64(sql, 11, row->steps);
     sqlite3_bind_int64(sql, 12, row->calls);
     sqlite3_bind_int64(sql, 13, row->errors);

@@ -12,6 +12,13 @@
 
 struct llmlab__connection_s;
 
+/* What a span does not state, and its trace may state for it. */
+enum {
+    LLMLAB__LACKS_AGENT = 1,
+    LLMLAB__LACKS_USER = 2,
+    LLMLAB__LACKS_SESSION = 4
+};
+
 typedef struct llmlab__node_s {
     uint64_t span_id; /* 0: empty slot */
     uint64_t parent_id;
@@ -19,6 +26,7 @@ typedef struct llmlab__node_s {
     bool carries; /* it states usage or a charge */
     bool counted; /* it is a call, and in the sums as such */
     bool below;   /* one that carries is known below it */
+    uint8_t lacks;
 } llmlab__node_t;
 
 typedef struct llmlab__trace_s {
@@ -39,6 +47,7 @@ typedef struct llmlab__trace_s {
     llmlab__buf_t models; /* ",3,7," */
     llmlab__buf_t tags;   /* JSON array without its end: "[\"a\"" */
 
+    uint8_t lacks;         /* all that some of its spans lack */
     llmlab__node_t *nodes; /* by hash of the span's id */
     size_t node_count;
     size_t node_capacity; /* a power of two */

@@ -154,8 +154,5 @@ llmlab__trace_merge(llmlab__apply_t *apply, llmlab__trace_t *trace,
     tags_merge(&trace->tags, row->tags);
     to->steps++;
     to->errors += row->outcome == LLMLAB_ERROR;
-    to->status = to->errors > 0                           ? LLMLAB_ERROR
-                 : trace->root_status == LLMLAB_CANCELLED ? LLMLAB_CANCELLED
-                                                          : LLMLAB_SUCCESS;
     return llmlab__trace_sum(to, sums, 1);
 }
