@@ -15,6 +15,8 @@ static const cli_option_t options[] = {
     {"json", NULL, "show: as our price files have it", 0},
     {"output", "FILE", "update: where the new prices go", 'o'},
     {"force", NULL, "update: take changes beyond the bounds, too", 0},
+    {"public-key", "HEX", "update: take only what this key has signed", 0},
+    {"secret-key", "FILE", "sign: with this key", 0},
     {0}};
 
 bool
@@ -159,9 +161,9 @@ run(const cli_args_t *args)
         int operands; /* with the verb; -1: at least two */
         int (*run)(const cli_args_t *args);
     } verbs[] = {
-        {"show", -1, cli_pricing_show},
-        {"diff", 3, cli_pricing_diff},
-        {"update", 2, cli_pricing_update},
+        {"show", -1, cli_pricing_show},    {"diff", 3, cli_pricing_diff},
+        {"update", 2, cli_pricing_update}, {"keygen", 2, cli_pricing_keygen},
+        {"sign", 2, cli_pricing_sign},
     };
     size_t i;
 
@@ -175,8 +177,8 @@ run(const cli_args_t *args)
         }
         return verbs[i].run(args);
     }
-    fprintf(stderr, "llmlab: pricing wants show MODEL..., diff OLD NEW, or "
-                    "update FILE|URL\n");
+    fprintf(stderr, "llmlab: pricing wants show MODEL..., diff OLD NEW, "
+                    "update FILE|URL, keygen FILE or sign FILE\n");
     return CLI_MISUSED;
 }
 
@@ -190,7 +192,10 @@ const cli_command_t cli_command_pricing = {
         "        built-in table\n"
         "update  make a price file of ours (--output) from a newer public one\n"
         "        in LiteLLM's form; prices that cannot be right and changes\n"
-        "        beyond three times are left out and told\n"
+        "        beyond three times are left out and told; with --public-key\n"
+        "        a signed file of ours, taken whole or not at all\n"
+        "keygen  write a secret key into a file, print its public key\n"
+        "sign    sign a price file of ours, which states version and expires\n"
         "\n"
         "Use a price file by LLMLAB_PRICES_FILE, or --prices FILE here.",
     .options = options,

@@ -1,22 +1,21 @@
 /* llmlab pricing update: our price file from a newer public one. A price that
  * cannot be right, or changed beyond bounds, is left out: then the built-in
  * one still holds. */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/json_write.h"
-#include "base/u128.h"
 #include "cli/command.h"
 #include "cli/fetch.h"
 #include "cli/pricing.h"
+#include "pricing/compare.h"
 #include "pricing/describe.h"
+#include "pricing/read_file.h"
+#include "pricing/signed.h"
 
 #define FILE_MAX    ((size_t)64 << 20)
-#define TOKEN_MAX   (LLMLAB__FEMTO / 1000) /* 0.001 USD */
-#define CHANGE_MAX  3
+#define NS_PER_S    INT64_C(1000000000)
 #define REFUSED_MAX 10 /* percent of the models: then it is no price file */
 
 typedef struct update_s {
@@ -31,63 +30,20 @@ typedef struct update_s {
 } update_t;
 
 static void
-check_change(void *context, const cli_rate_change_t *change)
+check_change(void *context, const llmlab__rate_change_t *change)
 {
     update_t *update = context;
-    uint64_t before;
-    uint64_t after;
+    char old_text[LLMLAB_MONEY_TEXT];
+    char new_text[LLMLAB_MONEY_TEXT];
 
-    if (!change->has_old || !change->has_new) {
+    if (!llmlab__change_is_beyond(change)) {
         return;
     }
-    before = update->old->amounts[LLMLAB__RATE_AMOUNT(change->old_rate)];
-    after = update->new->amounts[LLMLAB__RATE_AMOUNT(change->new_rate)];
-    if ((llmlab__u128_t)after > (llmlab__u128_t)before * CHANGE_MAX ||
-        (llmlab__u128_t)before > (llmlab__u128_t)after * CHANGE_MAX) {
-        char old_text[LLMLAB_MONEY_TEXT];
-        char new_text[LLMLAB_MONEY_TEXT];
-
-        llmlab__rate_format(update->old, change->old_rate, old_text);
-        llmlab__rate_format(update->new, change->new_rate, new_text);
-        fprintf(stderr, "llmlab: %s: %s: %s -> %s is beyond %d times\n",
-                change->key, change->title, old_text, new_text, CHANGE_MAX);
-        update->refused = true;
-    }
-}
-
-static bool
-is_absurd(update_t *update, llmlab__price_ref_t ref)
-{
-    const llmlab__period_t *period = &ref.table->periods[ref.row->periods];
-    unsigned i;
-
-    for (i = 0; i < period->rate_count; i++) {
-        uint32_t rate = ref.table->rates[period->rates + i];
-
-        if (!llmlab__rate_is_unit(LLMLAB__RATE_CLASS(rate)) &&
-            ref.table->amounts[LLMLAB__RATE_AMOUNT(rate)] > TOKEN_MAX) {
-            fprintf(stderr, "llmlab: %s: a rate above 0.001 USD a token\n",
-                    llmlab__price_ref_key(ref));
-            update->refused = true;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Has the old row these prices, now or at another time? An older public file
- * must not undo a change that the built-in table has the date of. */
-static bool
-knows(llmlab__price_ref_t old, llmlab__price_ref_t new)
-{
-    unsigned i;
-
-    for (i = 0; i < old.row->period_count; i++) {
-        if (cli_pricing_compare(old, i, new, NULL, NULL) == 0) {
-            return true;
-        }
-    }
-    return false;
+    llmlab__rate_format(change->old_table, change->old_rate, old_text);
+    llmlab__rate_format(change->new_table, change->new_rate, new_text);
+    fprintf(stderr, "llmlab: %s: %s: %s -> %s is beyond %d times\n",
+            change->key, change->title, old_text, new_text, LLMLAB__CHANGE_MAX);
+    update->refused = true;
 }
 
 /* Does the row belong into the file? Rows that the built-in table has alike
@@ -100,17 +56,18 @@ is_taken(update_t *update, llmlab__price_ref_t new)
 
     update->refused = false;
     old.row = llmlab__table_find(old.table, key, strlen(key), NULL);
-    if (is_absurd(update, new)) {
+    if (llmlab__price_is_absurd(new)) {
+        fprintf(stderr, "llmlab: %s: a rate above 0.001 USD a token\n", key);
         update->left_out++;
         return false;
     }
-    if (old.row != NULL && knows(old, new)) {
+    if (old.row != NULL && llmlab__price_knows(old, new)) {
         update->same++;
         return false;
     }
     if (old.row != NULL) {
-        (void)cli_pricing_compare(old, old.row->period_count - 1u, new,
-                                  check_change, update);
+        (void)llmlab__price_compare(old, old.row->period_count - 1u, new,
+                                    check_change, update);
     }
     if (update->refused && !update->force) {
         update->left_out++;
@@ -150,33 +107,6 @@ write_models(update_t *update)
     llmlab__buf_text(&update->buf, "\n}}\n");
 }
 
-/* All or nothing: whoever reads the file meanwhile reads the old one. */
-static bool
-replace_file(const char *path, const llmlab__buf_t *buf)
-{
-    size_t size = strlen(path) + sizeof(".new");
-    char *temporary = malloc(size);
-    FILE *file = NULL;
-    bool written = false;
-
-    if (temporary == NULL) {
-        return false;
-    }
-    snprintf(temporary, size, "%s.new", path);
-    file = fopen(temporary, "wb");
-    if (file != NULL) {
-        written = fwrite(buf->data, 1, buf->size, file) == buf->size;
-        written = fclose(file) == 0 && written;
-        written = written && rename(temporary, path) == 0;
-    }
-    if (!written) {
-        fprintf(stderr, "llmlab: %s: %s\n", path, strerror(errno));
-        remove(temporary);
-    }
-    free(temporary);
-    return written;
-}
-
 static int
 update_to(update_t *update, const char *output)
 {
@@ -195,7 +125,8 @@ update_to(update_t *update, const char *output)
                 update->left_out, total);
         return CLI_FAILED;
     }
-    if (!replace_file(output, &update->buf)) {
+    if (!cli_pricing_replace(output, update->buf.data, update->buf.size,
+                             false)) {
         return CLI_FAILED;
     }
     printf("%s: %u models new or changed, %u as built in, %u left out\n",
@@ -203,9 +134,46 @@ update_to(update_t *update, const char *output)
     return CLI_OK;
 }
 
+/* A signed file, whole or not at all. The one that it replaces sets the version
+ * that it must be above. */
+static int
+update_signed(const llmlab__buf_t *file, const char *output,
+              const char *public_key)
+{
+    int64_t now_s = llmlab__clock_real_ns() / NS_PER_S;
+    llmlab_price_book_t *present = NULL;
+    llmlab_price_book_t *book = NULL;
+    int result = CLI_FAILED;
+    const char *above = NULL;
+    llmlab__buf_t old;
+
+    /* Expired or not: an older file must not come back. */
+    llmlab__buf_init(&old);
+    if (llmlab__price_file_read(&old, output) == LLMLAB_OK &&
+        llmlab__price_book_parse_signed(&present, (const char *)old.data,
+                                        old.size, public_key, NULL,
+                                        INT64_MIN) == LLMLAB_OK) {
+        above = llmlab_price_book_version(present);
+    }
+    llmlab__buf_cleanup(&old);
+    if (llmlab__price_book_parse_signed(&book, (const char *)file->data,
+                                        file->size, public_key, above,
+                                        now_s) != LLMLAB_OK) {
+        fprintf(stderr, "llmlab: refused: %s\n", llmlab_status_detail());
+    } else if (cli_pricing_replace(output, file->data, file->size, false)) {
+        printf("%s: %u models of %s\n", output, book->table.row_count,
+               llmlab_price_book_version(book));
+        result = CLI_OK;
+    }
+    llmlab_price_book_destroy(present);
+    llmlab_price_book_destroy(book);
+    return result;
+}
+
 int
 cli_pricing_update(const cli_args_t *args)
 {
+    const char *public_key = cli_args_get(args, "public-key");
     const char *output = cli_args_get(args, "output");
     llmlab_price_book_t *book = NULL;
     update_t update = {.old = llmlab__price_table_builtin(),
@@ -219,7 +187,11 @@ cli_pricing_update(const cli_args_t *args)
     }
     llmlab__buf_init(&file);
     llmlab__buf_init(&update.buf);
-    if (cli_fetch(&file, args->operands[1], FILE_MAX)) {
+    if (!cli_fetch(&file, args->operands[1], FILE_MAX)) {
+        result = CLI_FAILED;
+    } else if (public_key != NULL) {
+        result = update_signed(&file, output, public_key);
+    } else {
         if (llmlab_price_book_parse(&book, (const char *)file.data,
                                     file.size) != LLMLAB_OK) {
             fprintf(stderr, "llmlab: %s: %s\n", args->operands[1],

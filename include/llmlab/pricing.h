@@ -189,6 +189,22 @@ LLMLAB_API LLMLAB_NODISCARD llmlab_status_t llmlab_price_book_parse(
 LLMLAB_API LLMLAB_NODISCARD llmlab_status_t
 llmlab_price_book_load(llmlab_price_book_t **out, const char *path);
 
+/**
+ * As above, from a file that `llmlab pricing sign` made, if all of this holds:
+ * the Ed25519 signature fits the public key (64 hex digits), the file has not
+ * expired, its version is above the given one (NULL: any), and no price is
+ * absurd or more than threefold of the built-in one, or below a third.
+ * @return as above; LLMLAB_EAUTH (the detail tells what does not hold)
+ */
+LLMLAB_API LLMLAB_NODISCARD llmlab_status_t
+llmlab_price_book_load_signed(llmlab_price_book_t **out, const char *path,
+                              const char *public_key, const char *above);
+
+/** A book's version, which is its date: "2026-11-01"; "custom" where the file
+ * states none. NULL: the built-in table's. Lives as long as the book. */
+LLMLAB_API const char *
+llmlab_price_book_version(const llmlab_price_book_t *book);
+
 /** Frees a book. No client may use it any more. NULL: no-op. */
 LLMLAB_API void llmlab_price_book_destroy(llmlab_price_book_t *book);
 

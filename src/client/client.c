@@ -82,13 +82,18 @@ static llmlab_status_t
 take_prices(llmlab_client_t *client)
 {
     const llmlab__settings_t *settings = &client->settings;
+    llmlab_status_t status;
 
     if (TEXT(PRICES_FILE)[0] == '\0') {
         return LLMLAB_OK;
     }
-    return llmlab_price_book_load(&client->book, TEXT(PRICES_FILE)) == LLMLAB_OK
-               ? LLMLAB_OK
-               : LLMLAB_ECONFIG; /* the detail tells line and field */
+    status =
+        TEXT(PRICES_PUBLIC_KEY)[0] != '\0'
+            ? llmlab_price_book_load_signed(&client->book, TEXT(PRICES_FILE),
+                                            TEXT(PRICES_PUBLIC_KEY), NULL)
+            : llmlab_price_book_load(&client->book, TEXT(PRICES_FILE));
+    /* The detail tells line and field. */
+    return status == LLMLAB_OK ? LLMLAB_OK : LLMLAB_ECONFIG;
 }
 
 static void

@@ -2,17 +2,14 @@
  * and discounts. */
 #include "pricing/book.h"
 
-#include <errno.h>
-#include <stdio.h>
-
 #include "base/alloc.h"
 #include "base/money.h"
 #include "base/status.h"
 #include "base/u128.h"
 #include "pricing/price_file.h"
+#include "pricing/read_file.h"
 
 #define DEPTH_MAX 32
-#define FILE_MAX  (64u << 20)
 
 static char *
 copy(const char *text)
@@ -255,35 +252,6 @@ llmlab_price_book_parse(llmlab_price_book_t **out, const char *json,
     return LLMLAB_OK;
 }
 
-/* The whole file, or a status with its detail. */
-static llmlab_status_t
-read_file(llmlab__buf_t *buf, const char *path)
-{
-    FILE *file = fopen(path, "rbe");
-    llmlab_status_t status = LLMLAB_OK;
-    bool more = true;
-
-    if (file == NULL) {
-        return llmlab__fail(LLMLAB_EIO, "%s: %s", path, strerror(errno));
-    }
-    while (more && status == LLMLAB_OK) {
-        unsigned char *at = llmlab__buf_reserve(buf, 65536);
-        size_t size = at != NULL ? fread(at, 1, 65536, file) : 0;
-
-        buf->size += size;
-        more = size > 0;
-        if (buf->failed) {
-            status = out_of_memory();
-        } else if (ferror(file)) {
-            status = llmlab__fail(LLMLAB_EIO, "%s: cannot be read", path);
-        } else if (buf->size > FILE_MAX) {
-            status = llmlab__fail(LLMLAB_ETOOBIG, "%s: is above 64 MiB", path);
-        }
-    }
-    fclose(file);
-    return status;
-}
-
 llmlab_status_t
 llmlab_price_book_load(llmlab_price_book_t **out, const char *path)
 {
@@ -295,12 +263,18 @@ llmlab_price_book_load(llmlab_price_book_t **out, const char *path)
     }
     *out = NULL;
     llmlab__buf_init(&buf);
-    status = read_file(&buf, path);
+    status = llmlab__price_file_read(&buf, path);
     if (status == LLMLAB_OK) {
         status = llmlab_price_book_parse(out, (const char *)buf.data, buf.size);
     }
     llmlab__buf_cleanup(&buf);
     return status;
+}
+
+const char *
+llmlab_price_book_version(const llmlab_price_book_t *book)
+{
+    return book != NULL ? book->table.version : llmlab_pricing_version();
 }
 
 void

@@ -72,3 +72,43 @@ with tempfile.TemporaryDirectory() as folder:
     require(done.returncode == 2, done)
     done = run("frobnicate")
     require(done.returncode == 2, done)
+
+    secret, signed, live = (os.path.join(folder, name) for name in
+                            ("secret.key", "signed.json", "live.json"))
+    done = run("keygen", secret)
+    key = done.stdout.strip()
+    require(len(key) == 64 and os.stat(secret).st_mode & 0o77 == 0, done)
+
+    def sign(version, expires, price):
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"llmlab_prices": 1, "version": version,
+                       "expires": expires, "models": {"gpt-4o": {
+                           "provider": "openai", "rates": {
+                               "input": price, "output": "10"}}}}, file)
+        return run("sign", path, "--secret-key", secret, "--output", signed)
+
+    def update():
+        return run("update", signed, "--public-key", key, "--output", live)
+
+    require(sign("2026-11-02", "2200-01-01", "2").returncode == 0, done)
+    done = update()
+    require(done.returncode == 0 and "1 models of 2026-11-02" in done.stdout,
+            done)
+    for version, expires, why in (("2026-11-01", "2200-01-01", "not above"),
+                                  ("2026-11-03", "2020-01-01", "expired")):
+        sign(version, expires, "2")
+        done = update()
+        require(done.returncode == 1 and why in done.stderr, done)
+    done = sign("2026-11-03", "2200-01-01", "2000")
+    require(done.returncode == 1 and "above 0.001" in done.stderr, done)
+    sign("2026-11-03", "2200-01-01", "3")
+    with open(signed, encoding="utf-8") as file:
+        text = file.read()
+    with open(signed, "w", encoding="utf-8") as file:
+        file.write(text.replace(r'\"3\"', r'\"1\"'))
+    done = update()
+    require(done.returncode == 1 and "signature" in done.stderr, done)
+    with open(signed, "w", encoding="utf-8") as file:
+        file.write(text)
+    done = update()
+    require(done.returncode == 0, done)
