@@ -116,7 +116,7 @@ main(int argc, char **argv)
     } else {
         bare = compare(c_span, flat_span, &time);
         bench_row(&bench, "begin and end: flat layer", time, "ns", NAN, NAN);
-        bench_row(&bench, "begin and end: added to C", bare, "ns", 25, NAN);
+        bench_row(&bench, "begin and end: added to C", bare, "ns", 30, NAN);
         with = compare(c_attributes, flat_attributes, &time);
         bench_row(&bench, "begin, 8 x set_int, end: flat layer", time, "ns",
                   NAN, NAN);
