@@ -45,7 +45,8 @@ item_is_sound(const llmlab__item_t *item, const unsigned char *value)
 {
     uint16_t size = fixed_size(item->type);
 
-    if (item->type > LLMLAB__ITEM_PREFIX && !is_attribute(item->type)) {
+    if (item->type == LLMLAB__ITEM_NONE ||
+        (item->type > LLMLAB__ITEM_PREFIX && !is_attribute(item->type))) {
         return false;
     }
     if (is_attribute(item->type) != (item->key_size > 0) ||
@@ -69,9 +70,6 @@ items_are_sound(const unsigned char *items, uint32_t size)
             return false;
         }
         memcpy(&item, items + at, sizeof(item));
-        if (item.type == LLMLAB__ITEM_END) {
-            return true;
-        }
         room = llmlab__item_room(item.key_size, item.value_size);
         if (size - at < room ||
             !item_is_sound(&item, items + at + sizeof(item) + item.key_size)) {
@@ -124,9 +122,6 @@ llmlab__record_next(const llmlab__record_t *record, uint32_t *cursor,
         return false;
     }
     memcpy(&item, at, sizeof(item));
-    if (item.type == LLMLAB__ITEM_END) {
-        return false;
-    }
     *cursor += llmlab__item_room(item.key_size, item.value_size);
     out->type = (llmlab__item_type_t)item.type;
     out->key = (const char *)at + sizeof(item);

@@ -77,7 +77,7 @@ typedef struct llmlab__item_s {
 } llmlab__item_t;
 
 typedef enum llmlab__item_type_e {
-    LLMLAB__ITEM_END = 0,
+    LLMLAB__ITEM_NONE = 0, /* never in a record */
     LLMLAB__ITEM_NAME = 1,
     LLMLAB__ITEM_AGENT = 2,
     LLMLAB__ITEM_USER = 3,

@@ -103,6 +103,9 @@ test_wrong_sizes_are_refused(void **state)
     record->items = UINT32_MAX;
     assert_false(llmlab__record_check(bytes, size));
     make(bytes);
+    bytes[sizeof(*record)] = LLMLAB__ITEM_NONE; /* hides what follows */
+    assert_false(llmlab__record_check(bytes, size));
+    make(bytes);
     record->version = 2;
     assert_false(llmlab__record_check(bytes, size));
     make(bytes);
