@@ -199,14 +199,14 @@ put_optional(llmlab__json_out_t *json, const char *quoted, size_t size,
 static void
 write_sender(llmlab__json_out_t *json, const llmlab__sender_t *sender)
 {
-    llmlab__json_key(json, "sdk");
+    llmlab__wire_key(json, "sdk");
     llmlab__json_begin_object(json);
-    llmlab__json_key(json, "name");
+    llmlab__wire_key(json, "name");
     llmlab__json_put_text(json, "libllmlab");
-    llmlab__json_key(json, "version");
+    llmlab__wire_key(json, "version");
     llmlab__json_put_text(json, llmlab_version());
     PUT_OPTIONAL(json, "language", sender->language);
-    llmlab__json_key(json, "instance");
+    llmlab__wire_key(json, "instance");
     llmlab__json_put_text(json, sender->instance);
     PUT_OPTIONAL(json, "service", sender->service);
     PUT_OPTIONAL(json, "environment", sender->environment);
@@ -217,19 +217,19 @@ write_sender(llmlab__json_out_t *json, const llmlab__sender_t *sender)
 static void
 write_totals(llmlab__json_out_t *json, const llmlab_stats_t *totals)
 {
-    llmlab__json_key(json, "totals");
+    llmlab__wire_key(json, "totals");
     llmlab__json_begin_object(json);
-    llmlab__json_key(json, "accepted");
+    llmlab__wire_key(json, "accepted");
     llmlab__json_put_uint(json, totals->accepted);
-    llmlab__json_key(json, "delivered");
+    llmlab__wire_key(json, "delivered");
     llmlab__json_put_uint(json, totals->delivered);
-    llmlab__json_key(json, "rejected");
+    llmlab__wire_key(json, "rejected");
     llmlab__json_put_uint(json, totals->rejected);
-    llmlab__json_key(json, "dead");
+    llmlab__wire_key(json, "dead");
     llmlab__json_put_uint(json, totals->dead);
-    llmlab__json_key(json, "unsampled");
+    llmlab__wire_key(json, "unsampled");
     llmlab__json_put_uint(json, totals->unsampled);
-    llmlab__json_key(json, "dropped");
+    llmlab__wire_key(json, "dropped");
     llmlab__json_begin_object(json);
     for (int i = 0; i < LLMLAB_DROP_REASONS; i++) {
         if (totals->dropped[i] > 0) {
@@ -309,16 +309,16 @@ write_trace_head(llmlab__encoder_t *encoder, llmlab__wire_t *wire,
         outcome = root->outcome;
     }
     llmlab__span_view(&view, root, 0);
-    llmlab__json_key(json, "trace_id");
+    llmlab__wire_key(json, "trace_id");
     llmlab__wire_trace_id(wire, root->trace_id);
     llmlab__wire_item(wire, "agent_name", &view, LLMLAB__ITEM_AGENT);
     llmlab__wire_item(wire, "user", &view, LLMLAB__ITEM_USER);
     llmlab__wire_item(wire, "session", &view, LLMLAB__ITEM_SESSION);
-    llmlab__json_key(json, "status");
-    llmlab__json_put_text(json, llmlab__outcome_name(outcome));
-    llmlab__json_key(json, "total_cost");
+    llmlab__wire_key(json, "status");
+    llmlab__wire_name(json, llmlab__outcome_name(outcome));
+    llmlab__wire_key(json, "total_cost");
     llmlab__wire_money(wire, total);
-    llmlab__json_key(json, "duration_ms");
+    llmlab__wire_key(json, "duration_ms");
     llmlab__wire_millionths(wire, llmlab__elapsed_ns(start_ns, end_ns));
 }
 
@@ -331,7 +331,7 @@ write_trace(llmlab__encoder_t *encoder, llmlab__wire_t *wire,
 
     llmlab__json_begin_object(json);
     write_trace_head(encoder, wire, trace);
-    llmlab__json_key(json, "steps");
+    llmlab__wire_key(json, "steps");
     llmlab__json_begin_array(json);
     for (uint32_t i = trace->first; i != END_OF_LIST;) {
         const llmlab__encode_entry_t *entry = entry_at(encoder, i);
@@ -365,27 +365,27 @@ llmlab__encode(llmlab__encoder_t *encoder, const llmlab__sender_t *sender,
     }
     llmlab__wire_init(&wire, &encoder->json);
     llmlab__json_begin_object(json);
-    llmlab__json_key(json, "schema");
+    llmlab__wire_key(json, "schema");
     llmlab__json_put_int(json, 1);
     write_sender(json, sender);
-    llmlab__json_key(json, "batch");
+    llmlab__wire_key(json, "batch");
     llmlab__json_begin_object(json);
-    llmlab__json_key(json, "first");
+    llmlab__wire_key(json, "first");
     llmlab__json_put_uint(json, batch->first);
-    llmlab__json_key(json, "count");
+    llmlab__wire_key(json, "count");
     llmlab__json_put_uint(json, batch->count);
-    llmlab__json_key(json, "sent_at");
+    llmlab__wire_key(json, "sent_at");
     llmlab__wire_time(&wire, sent_ns);
     write_totals(json, totals);
     llmlab__unsampled_write(&encoder->unsampled, &wire);
     llmlab__json_end_object(json);
-    llmlab__json_key(json, "traces");
+    llmlab__wire_key(json, "traces");
     llmlab__json_begin_array(json);
     for (size_t i = 0; i < encoder->trace_count; i++) {
         write_trace(encoder, &wire, trace_at(encoder, i));
     }
     llmlab__json_end_array(json);
-    llmlab__json_key(json, "scores");
+    llmlab__wire_key(json, "scores");
     llmlab__json_begin_array(json);
     llmlab__json_end_array(json);
     llmlab__json_end_object(json);

@@ -16,6 +16,66 @@ llmlab__wire_init(llmlab__wire_t *wire, llmlab__buf_t *buf)
     wire->second = INT64_MIN;
 }
 
+#define ONES UINT64_C(0x0101010101010101)
+#define TOPS UINT64_C(0x8080808080808080)
+/* Longer text goes the general way: it may grow sixfold. */
+#define SHORT_TEXT ((size_t)256)
+
+/* Do eight bytes go into JSON as they are? Wrong only towards "no". */
+static inline bool
+is_plain(uint64_t word)
+{
+    uint64_t control = word - ONES * 0x20;
+    uint64_t quote = (word ^ ONES * '"') - ONES;
+    uint64_t slash = (word ^ ONES * '\\') - ONES;
+
+    return ((control | quote | slash | word) & TOPS) == 0;
+}
+
+/* Copy size bytes that need no escape; false at the first that does. */
+static bool
+copy_plain(unsigned char *out, const char *text, size_t size)
+{
+    uint64_t word = ONES * ' ';
+
+    for (; size >= 8; text += 8, out += 8, size -= 8) {
+        memcpy(&word, text, 8);
+        if (!is_plain(word)) {
+            return false;
+        }
+        memcpy(out, &word, 8);
+    }
+    word = ONES * ' ';
+    memcpy(&word, text, size);
+    memcpy(out, &word, size);
+    return is_plain(word);
+}
+
+void
+llmlab__wire_string(llmlab__json_out_t *json, const char *text, size_t size)
+{
+    llmlab__buf_t *buf = json->buf;
+    unsigned char *at;
+
+    if (size > SHORT_TEXT || buf->failed ||
+        buf->capacity - buf->size < size + 3) {
+        llmlab__json_put_string(json, text, size);
+        return;
+    }
+    at = buf->data + buf->size;
+    if (json->comma) {
+        *at++ = ',';
+    }
+    *at++ = '"';
+    if (!copy_plain(at, text, size)) {
+        llmlab__json_put_string(json, text, size);
+        return;
+    }
+    at[size] = '"';
+    buf->size = (size_t)(at - buf->data) + size + 1;
+    json->comma = true;
+}
+
 static void
 put_digits(char *at, uint32_t value, int digits)
 {
@@ -48,7 +108,7 @@ llmlab__wire_time(llmlab__wire_t *wire, int64_t unix_ns)
     put_digits(text + 1 + DATE_SIZE, (uint32_t)rest, 9);
     text[DATE_SIZE + 10] = 'Z';
     text[DATE_SIZE + 11] = '"';
-    llmlab__json_put_raw(&wire->json, text, DATE_SIZE + 12);
+    llmlab__wire_raw(&wire->json, text, DATE_SIZE + 12);
 }
 
 void
@@ -72,7 +132,7 @@ llmlab__wire_millionths(llmlab__wire_t *wire, int64_t value)
             size--;
         }
     }
-    llmlab__json_put_raw(&wire->json, at, (size_t)(text + size - at));
+    llmlab__wire_raw(&wire->json, at, (size_t)(text + size - at));
 }
 
 void
@@ -83,7 +143,7 @@ llmlab__wire_id64(llmlab__wire_t *wire, uint64_t id)
     text[0] = '"';
     llmlab__hex64(id, text + 1);
     text[17] = '"';
-    llmlab__json_put_raw(&wire->json, text, sizeof(text));
+    llmlab__wire_raw(&wire->json, text, sizeof(text));
 }
 
 void
@@ -95,7 +155,7 @@ llmlab__wire_trace_id(llmlab__wire_t *wire, const uint64_t id[2])
     llmlab__hex64(id[0], text + 1);
     llmlab__hex64(id[1], text + 17);
     text[33] = '"';
-    llmlab__json_put_raw(&wire->json, text, sizeof(text));
+    llmlab__wire_raw(&wire->json, text, sizeof(text));
 }
 
 void
@@ -112,7 +172,7 @@ llmlab__wire_hex(llmlab__wire_t *wire, const void *bytes, size_t size)
         text[2 + 2 * i] = digits[at[i] & 15];
     }
     text[1 + 2 * size] = '"';
-    llmlab__json_put_raw(&wire->json, text, 2 * size + 2);
+    llmlab__wire_raw(&wire->json, text, 2 * size + 2);
 }
 
 void
@@ -123,7 +183,7 @@ llmlab__wire_money(llmlab__wire_t *wire, llmlab_money_t amount)
 
     text[0] = '"';
     text[size + 1] = '"';
-    llmlab__json_put_raw(&wire->json, text, size + 2);
+    llmlab__wire_raw(&wire->json, text, size + 2);
 }
 
 void
@@ -151,8 +211,8 @@ llmlab__wire_usage(llmlab__wire_t *wire, const llmlab_usage_t *usage)
         if (field >= LLMLAB_USAGE_FIELDS) {
             break; /* of a later version: its name is not known here */
         }
-        llmlab__json_key_raw(&wire->json, fields[field].quoted,
-                             fields[field].size);
+        llmlab__wire_raw(&wire->json, fields[field].quoted, fields[field].size);
+        wire->json.comma = false;
         if (fields[field].is_micro) {
             llmlab__wire_millionths(wire, (int64_t)usage->count[field]);
         } else {
@@ -171,12 +231,12 @@ llmlab__wire_tags(llmlab__wire_t *wire, const llmlab__span_view_t *view)
     if (!llmlab__view_has(view, LLMLAB__ITEM_TAG)) {
         return;
     }
-    llmlab__json_key(&wire->json, "tags");
+    llmlab__wire_key(&wire->json, "tags");
     llmlab__json_begin_array(&wire->json);
     while (llmlab__record_next(view->record, &cursor, &item)) {
         if (item.type == LLMLAB__ITEM_TAG) {
-            llmlab__json_put_string(&wire->json, (const char *)item.value,
-                                    item.value_size);
+            llmlab__wire_string(&wire->json, (const char *)item.value,
+                                item.value_size);
         }
     }
     llmlab__json_end_array(&wire->json);
@@ -188,18 +248,17 @@ llmlab__wire_cost_detail(llmlab__wire_t *wire, const llmlab__span_view_t *view)
     const llmlab__record_t *record = view->record;
     llmlab__json_out_t *json = &wire->json;
 
-    llmlab__json_key(json, "cost_detail");
+    llmlab__wire_key(json, "cost_detail");
     llmlab__json_begin_object(json);
     llmlab__wire_item(wire, "table", view, LLMLAB__ITEM_PRICE_TABLE);
     llmlab__wire_item(wire, "key", view, LLMLAB__ITEM_PRICE_KEY);
-    llmlab__json_key(json, "match");
-    llmlab__json_put_text(json, llmlab_match_name(record->match));
-    llmlab__json_key(json, "pricing");
-    llmlab__json_put_text(json, llmlab_priced_name(record->priced));
-    llmlab__json_key(json, "usage_source");
-    llmlab__json_put_text(json,
-                          llmlab__usage_source_name(record->usage_source));
-    llmlab__json_key(json, "cost_source");
-    llmlab__json_put_text(json, llmlab__cost_source_name(record->cost_source));
+    llmlab__wire_key(json, "match");
+    llmlab__wire_name(json, llmlab_match_name(record->match));
+    llmlab__wire_key(json, "pricing");
+    llmlab__wire_name(json, llmlab_priced_name(record->priced));
+    llmlab__wire_key(json, "usage_source");
+    llmlab__wire_name(json, llmlab__usage_source_name(record->usage_source));
+    llmlab__wire_key(json, "cost_source");
+    llmlab__wire_name(json, llmlab__cost_source_name(record->cost_source));
     llmlab__json_end_object(json);
 }

@@ -3,6 +3,7 @@
 #define LLMLAB_DELIVERY_WIRE_WRITE_H
 
 #include <stdint.h>
+#include <string.h>
 
 #include <llmlab/pricing.h>
 #include <llmlab/usage.h>
@@ -30,14 +31,50 @@ void llmlab__wire_hex(llmlab__wire_t *wire, const void *bytes, size_t size);
 void llmlab__wire_money(llmlab__wire_t *wire, llmlab_money_t amount);
 void llmlab__wire_usage(llmlab__wire_t *wire, const llmlab_usage_t *usage);
 
+/* The same values as json_write.h's, for the many short ones of a step: what
+ * fits into the room that is there is copied in place. */
+static inline void
+llmlab__wire_raw(llmlab__json_out_t *json, const char *text, size_t size)
+{
+    llmlab__buf_t *buf = json->buf;
+    unsigned char *at;
+
+    if (buf->failed || buf->capacity - buf->size <= size) {
+        llmlab__json_put_raw(json, text, size);
+        return;
+    }
+    at = buf->data + buf->size;
+    if (json->comma) {
+        *at++ = ',';
+    }
+    memcpy(at, text, size);
+    buf->size = (size_t)(at - buf->data) + size;
+    json->comma = true;
+}
+
+#define llmlab__wire_key(json, literal)                                    \
+    do {                                                                   \
+        llmlab__wire_raw((json), "\"" literal "\":", sizeof(literal) + 2); \
+        (json)->comma = false;                                             \
+    } while (0)
+
+void llmlab__wire_string(llmlab__json_out_t *json, const char *text,
+                         size_t size);
+
+static inline void
+llmlab__wire_name(llmlab__json_out_t *json, const char *name)
+{
+    llmlab__wire_string(json, name, strlen(name));
+}
+
 /* A member whose value is an item's text; nothing when the item is absent. */
-#define llmlab__wire_item(wire, literal, view, type)                        \
-    do {                                                                    \
-        if (llmlab__view_has((view), (type))) {                             \
-            llmlab__json_key(&(wire)->json, literal);                       \
-            llmlab__json_put_string(&(wire)->json, (view)->item[type].data, \
-                                    (view)->item[type].size);               \
-        }                                                                   \
+#define llmlab__wire_item(wire, literal, view, type)                    \
+    do {                                                                \
+        if (llmlab__view_has((view), (type))) {                         \
+            llmlab__wire_key(&(wire)->json, literal);                   \
+            llmlab__wire_string(&(wire)->json, (view)->item[type].data, \
+                                (view)->item[type].size);               \
+        }                                                               \
     } while (0)
 
 /* "tags":[...], when the view has any. */
