@@ -252,6 +252,9 @@ def token_parts(row, vector, usage):
     return cost_in * uplift, cost_out * uplift
 
 
+PROVIDER_SEARCH = {"anthropic": "0.01", "xai": "0.005"}
+
+
 def unit_parts(row, vector, usage):
     parts = {}
 
@@ -261,8 +264,10 @@ def unit_parts(row, vector, usage):
 
     size = vector.get("search_context_size") or "medium"
     searches = row.get("search_context_cost_per_query", {})
+    # A row without a price for searches takes the provider's.
     add("web_search", usage.get("web_search_requests", 0),
-        searches.get(f"search_context_size_{size}", 0))
+        searches.get(f"search_context_size_{size}", 0) if searches
+        else PROVIDER_SEARCH.get(vector.get("provider"), 0))
     add("code_interpreter", usage.get("code_interpreter_sessions", 0),
         row.get("code_interpreter_cost_per_session", 0))
     add("characters", usage.get("input_characters", 0),
