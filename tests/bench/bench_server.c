@@ -5,7 +5,8 @@
  *   --spans N        1,000,000; 10,000,000 is the long variant
  *   --connections N  16
  *   --batch N        100 spans a request
- *   --dir DIR        where the databases go: a real disk */
+ *   --dir DIR        where the databases go: a real disk
+ *   --keep           and stay */
 #include "bench/support/bench.h"
 
 #include <math.h>
@@ -321,6 +322,10 @@ main(int argc, char **argv)
         return bench_end(&bench);
     }
     measure(&bench, &plan);
-    bench_server_remove(&plan.server);
+    if (bench_flag(argc, argv, "--keep")) {
+        bench_note(&bench, "the databases are in %s", plan.server.folder);
+    } else {
+        bench_server_remove(&plan.server);
+    }
     return bench_end(&bench);
 }
