@@ -7,6 +7,7 @@ llmlab__base64_begin(llmlab__reader_t *reader)
 {
     reader->inner_used = false;
     reader->inner_ignored = false;
+    reader->inner_error = NULL;
     reader->base64_bits = 0;
     reader->base64_word = 0;
 }
@@ -48,13 +49,13 @@ give_decoded(llmlab__reader_t *reader, const char *bytes, size_t size)
         llmlab__walk_begin(&reader->inner);
     }
     taken = llmlab__walk_feed(&reader->inner, bytes, size);
+    /* The text around it is still being read: the event fails at its end. */
     if (llmlab__walk_error(&reader->inner) != NULL) {
-        llmlab__reader_event_fail(reader, llmlab__walk_error(&reader->inner));
-        reader->inner_ignored = true;
+        reader->inner_error = llmlab__walk_error(&reader->inner);
     } else if (taken < size && llmlab__walk_done(&reader->inner)) {
-        llmlab__reader_event_fail(reader, "text behind the chunk's JSON");
-        reader->inner_ignored = true;
+        reader->inner_error = "text behind the chunk's JSON";
     }
+    reader->inner_ignored = reader->inner_error != NULL;
 }
 
 void
@@ -90,7 +91,11 @@ llmlab__base64_piece(llmlab__reader_t *reader, const char *bytes, size_t size)
 void
 llmlab__base64_end(llmlab__reader_t *reader)
 {
-    if (!reader->inner_used || reader->inner_ignored) {
+    if (reader->inner_error != NULL) {
+        llmlab__reader_event_fail(reader, reader->inner_error);
+        return;
+    }
+    if (!reader->inner_used) {
         return;
     }
     reader->inner_form = reader->inner.form;

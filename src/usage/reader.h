@@ -101,6 +101,7 @@ struct llmlab__reader_s {
     uint8_t base64_bits;
     uint32_t base64_word;
     uint64_t events;
+    const char *inner_error;          /* static; NULL: none in this event */
     const llmlab__form_t *inner_form; /* the vendor's, once it is known */
     llmlab__facts_t facts;
     llmlab__facts_t saved;

@@ -324,6 +324,26 @@ bad_frames(void **state)
     assert_int_equal(read_bytes(&reply, bytes, 24), LLMLAB_EPARSE);
 }
 
+/* A fault in the reply inside takes back all that the event said, also what
+ * stands behind it. */
+static void
+a_malformed_chunk_is_skipped(void **state)
+{
+    static const char headers[] = HEADER;
+    unsigned char bytes[1024];
+    llmlab_reply_t reply;
+    size_t size;
+
+    (void)state;
+    size = put_frame(bytes, headers, sizeof(headers) - 1,
+                     "{\"bytes\":\"eyJhIjp4fQ==\"," /* {"a":x} */
+                     "\"stopReason\":\"end_turn\"}");
+    size += put_frame(bytes + size, headers, sizeof(headers) - 1, CONVERSE);
+    assert_int_equal(read_bytes(&reply, bytes, size), LLMLAB_EPARSE);
+    assert_string_equal(reply.finish_reason, "");
+    assert_false(reply.complete);
+}
+
 /* --- cost ------------------------------------------------------------------
  */
 
@@ -395,6 +415,7 @@ main(void)
         cmocka_unit_test(event_stream),
         cmocka_unit_test(every_flipped_bit_is_seen),
         cmocka_unit_test(bad_frames),
+        cmocka_unit_test(a_malformed_chunk_is_skipped),
         cmocka_unit_test(huge_events),
         cmocka_unit_test(a_reader_is_used_again),
     };
