@@ -385,6 +385,16 @@ out_of_memory(const llmlab__build_t *build)
            build->slots.failed || build->alias_slots.failed;
 }
 
+/* A table without any of a kind still has a place for them, so that readers
+ * may add an offset of zero. */
+static const void *
+place_of(const llmlab__buf_t *buf)
+{
+    static const uint64_t nothing;
+
+    return buf->data != NULL ? (const void *)buf->data : &nothing;
+}
+
 llmlab_status_t
 llmlab__build_finish(llmlab__build_t *build, llmlab__price_table_t *out)
 {
@@ -407,16 +417,16 @@ llmlab__build_finish(llmlab__build_t *build, llmlab__price_table_t *out)
     out->version = texts + build->version;
     out->instant_s = build->instant_s;
     out->texts = texts;
-    out->rows = (const void *)build->rows.data;
-    out->periods = (const void *)build->periods.bytes.data;
-    out->rates = (const void *)build->rates.bytes.data;
-    out->amounts = (const void *)build->amounts.bytes.data;
-    out->contexts = (const void *)build->contexts.bytes.data;
-    out->factors = (const void *)build->factors.bytes.data;
-    out->windows = (const void *)build->windows.bytes.data;
-    out->families = (const void *)build->families.data;
-    out->aliases = (const void *)build->aliases.data;
-    out->slots = (const void *)build->slots.data;
-    out->alias_slots = (const void *)build->alias_slots.data;
+    out->rows = place_of(&build->rows);
+    out->periods = place_of(&build->periods.bytes);
+    out->rates = place_of(&build->rates.bytes);
+    out->amounts = place_of(&build->amounts.bytes);
+    out->contexts = place_of(&build->contexts.bytes);
+    out->factors = place_of(&build->factors.bytes);
+    out->windows = place_of(&build->windows.bytes);
+    out->families = place_of(&build->families);
+    out->aliases = place_of(&build->aliases);
+    out->slots = place_of(&build->slots);
+    out->alias_slots = place_of(&build->alias_slots);
     return check_keys(build, out);
 }

@@ -377,7 +377,8 @@ class Generator:
         if limits and pick() < 0.7:
             total = self.random.choice(limits) + self.random.choice(
                 (-1, 0, 0, 1, 1, 5000))
-        usage = {"input_tokens": max(0, total), "output_tokens": self.tokens()}
+        total = max(0, total)
+        usage = {"input_tokens": total, "output_tokens": self.tokens()}
         scale = 1.5 if pick() < 0.15 else 0.6
         part = lambda: int(total * self.random.uniform(0, scale))
         if pick() < 0.5:
@@ -419,6 +420,9 @@ class Generator:
                 {"weekdays": ["sat", "sun"], "hours_utc": ["00:00-00:00"]}]
         inline = {k: str(v) for k, v in row.items() if isinstance(v, Decimal)}
         inline["off_peak_pricing"] = block
+        for key in ("search_context_cost_per_query", "mode"):
+            if key in row:
+                inline[key] = row[key]
         return inline
 
     def vector(self):
