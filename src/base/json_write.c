@@ -237,25 +237,38 @@ void
 llmlab__json_put_string(llmlab__json_out_t *out, const char *text, size_t size)
 {
     const unsigned char *from = (const unsigned char *)text;
+    llmlab__buf_t *buf = out->buf;
+    size_t limit = size < PIECE ? size : PIECE;
+    unsigned char *at;
 
     if (text == NULL) {
         llmlab__json_put_null(out);
         return;
     }
-    begin_value(out);
-    put_byte(out, '"');
+    /* Room for the comma and the quotes, too: most strings are one piece. */
+    at = llmlab__buf_reserve(buf, PIECE_ROOM(limit) + 3);
+    if (at == NULL) {
+        return;
+    }
+    if (out->comma) {
+        *at++ = ',';
+        buf->size++;
+    }
+    *at = '"';
+    buf->size++;
+    out->comma = true;
     while (size > 0) {
-        size_t limit = size < PIECE ? size : PIECE;
-        size_t done;
+        size_t done = put_piece(buf, from, size, limit);
 
-        if (llmlab__buf_reserve(out->buf, PIECE_ROOM(limit)) == NULL) {
-            return;
-        }
-        done = put_piece(out->buf, from, size, limit);
         from += done;
         size -= done;
+        limit = size < PIECE ? size : PIECE;
+        if (size > 0 &&
+            llmlab__buf_reserve(buf, PIECE_ROOM(limit) + 1) == NULL) {
+            return;
+        }
     }
-    put_byte(out, '"');
+    buf->data[buf->size++] = '"';
 }
 
 void
