@@ -112,6 +112,8 @@ main(int argc, char **argv)
         return bench_end(&bench);
     }
     if (bench.counting) {
+        time_burst(flat_span);
+        drain();
         time_burst(flat_attributes);
     } else {
         bare = compare(c_span, flat_span, &time);

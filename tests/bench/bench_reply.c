@@ -110,6 +110,8 @@ main(int argc, char **argv)
         bench_reply_t reply;
 
         bench_reply_make(&reply, 2300);
+        llmlab_span_end(
+            llmlab_span_start(client, NULL, "first", LLMLAB_SPAN_LLM));
         time_burst(&reply);
         free(reply.body);
     } else {
