@@ -213,7 +213,10 @@ llmlab__segment_populate(llmlab__ring_set_t *set,
     uint32_t units =
         atomic_load_explicit(&segment->units, memory_order_relaxed);
 
-    for (uint32_t i = first; i < first + units; i++) {
+    /* The worker may see a segment that changes hands: half of the old, half of
+     * the new. It then puts pages in place that were not asked for, but never
+     * outside the pool. */
+    for (uint32_t i = first; i < first + units && i < set->units; i++) {
         uint32_t state = atomic_fetch_or_explicit(
             &set->unit_state[i], LLMLAB__UNIT_POPULATED, memory_order_relaxed);
 

@@ -251,7 +251,7 @@ frame_at(const llmlab__ring_t *ring, uint64_t position, uint64_t tail)
 
 /* A large ring, or one that has grown: its thread does not wait for pages. */
 static void
-populate(llmlab__ring_t *ring)
+populate(llmlab__ring_set_t *set, llmlab__ring_t *ring)
 {
     uint64_t owner = atomic_load_explicit(&ring->owner, RELAXED);
     uint64_t tail = atomic_load_explicit(&ring->tail, RELAXED);
@@ -259,7 +259,8 @@ populate(llmlab__ring_t *ring)
 
     if (ring->populated_for != state) {
         ring->populated_for = state;
-        llmlab__segment_populate(ring->set, &ring->segments[state & 1]);
+        /* Not ring->set: a thread may be making this ring right now. */
+        llmlab__segment_populate(set, &ring->segments[state & 1]);
     }
 }
 
@@ -311,7 +312,7 @@ llmlab__ring_set_peek(llmlab__ring_set_t *set, llmlab__ring_visit_fn visit,
     for (uint32_t n = 0; n < used; n++) {
         uint32_t i = set->next_visit < used ? set->next_visit : 0;
 
-        populate(&set->rings[i]);
+        populate(set, &set->rings[i]);
         if (!peek_ring(&set->rings[i], visit, payload, max_bytes, &bytes,
                        &records)) {
             break;
