@@ -41,6 +41,7 @@ for model in park ring; do
         "$work/run/pan.log" 2>/dev/null)
     echo "$model: $result (${states:-?} states)"
     [ "$result" = proved ] || failed=1
+    # shellcheck disable=SC2013 # words, one a line
     for mutant in $(sed -n 's/^#if[n]*def \(MUTANT_[A-Z_]*\).*/\1/p' \
         "$models/$model.pml" | sort -u); do
         result=$(verify $model "-D$mutant")
