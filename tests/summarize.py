@@ -1,6 +1,7 @@
 """summarize.py FOLDER: read the JUnit files that ctest wrote (one a build)
-and end with one line: N passed, N failed, N skipped. A CMocka program and a
-unittest script count by their cases, everything else counts as one."""
+and end with one line: N passed, N failed, N skipped. A CMocka program, a
+unittest script and a pytest run count by their cases, everything else counts
+as one."""
 
 import pathlib
 import re
@@ -13,6 +14,8 @@ UNITTEST = re.compile(r"^Ran (\d+) tests? in .*\n\n?OK(?:.*skipped=(\d+))?",
                       re.M)
 UNITTEST_SKIPPED = re.compile(r"^(\w+) .*?\.\.\. skipped ['\"](.*)['\"]$",
                               re.M)
+PYTEST = re.compile(r"^(\S+::.+?) (PASSED|FAILED|SKIPPED|ERROR)"
+                    r"(?: \((.*)\))?\s*\[ *\d+%\]$", re.M)
 REASON = re.compile(r"^SKIP (.+)$", re.M)
 
 
@@ -58,7 +61,14 @@ def cases(name, case):
         for inner, why in skipped:
             yield f"{name}: {inner}", "skipped", why
         return
-    yield name, "failed" if failed else "passed", ""
+
+    found = PYTEST.findall(output)
+    for inner, word, why in found:
+        word = {"PASSED": "passed", "SKIPPED": "skipped"}.get(word, "failed")
+        yield f"{name}: {inner}", word, why
+    if not found or failed and not any(word in ("FAILED", "ERROR")
+                                       for _, word, _ in found):
+        yield name, "failed" if failed else "passed", ""
 
 
 def main():

@@ -1,0 +1,49 @@
+import os
+import pathlib
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+import llmlab
+from llmlab import _client
+from llmlab.testing import Captured, capture
+
+SOURCE = pathlib.Path(os.environ.get(
+    "LLMLAB_SOURCE_DIR", pathlib.Path(__file__).parents[3]))
+sys.path.insert(0, str(SOURCE / "tests" / "support"))
+
+
+@pytest.fixture(autouse=True)
+def alone() -> Iterator[None]:
+    """No client, patch or variable of one test reaches the next."""
+    for name in [n for n in os.environ if n.startswith("LLMLAB_")]:
+        if name not in ("LLMLAB_SOURCE_DIR", "LLMLAB_BUILD_DIR"):
+            del os.environ[name]
+    yield
+    llmlab.uninstrument()
+    for client in list(_client._open.values()):
+        client.close(1)
+
+
+@pytest.fixture
+def captured() -> Iterator[Captured]:
+    with capture() as taken:
+        yield taken
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a program in a process of its own; returns what it printed."""
+    def run(source: str, *, timeout: float = 60, status: int = 0,
+            options: tuple[str, ...] = (), **variables: str):
+        path = tmp_path / "program.py"
+        path.write_text(source)
+        done = subprocess.run(
+            [sys.executable, *options, str(path)], cwd=tmp_path,
+            env={**os.environ, **variables}, timeout=timeout,
+            capture_output=True, text=True)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done
+    return run

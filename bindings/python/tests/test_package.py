@@ -1,0 +1,36 @@
+"""What is installed is whole."""
+
+import importlib.metadata
+import pathlib
+import subprocess
+
+import llmlab
+from conftest import SOURCE
+from llmlab import _llmlab_native
+
+
+def test_version():
+    assert importlib.metadata.version("llmlab") == llmlab.__version__
+    header = (SOURCE / "include/llmlab/version.h").read_text()
+    for word, number in zip(("MAJOR", "MINOR", "PATCH"),
+                            llmlab.__version__.split(".")):
+        assert f"#define LLMLAB_VERSION_{word} {number}" in header
+
+
+def test_one_binary_for_all_pythons():
+    path = pathlib.Path(_llmlab_native.__file__)
+    assert path.name == "_llmlab_native.abi3.so"
+    wheel = importlib.metadata.distribution("llmlab").read_text("WHEEL")
+    assert "Tag: cp310-abi3-linux" in wheel
+    flags = subprocess.run(["readelf", "-d", path], capture_output=True,
+                           text=True, check=True).stdout
+    assert "NODELETE" in flags
+    symbols = subprocess.run(["nm", "-D", "--defined-only", path],
+                             capture_output=True, text=True, check=True).stdout
+    assert [line.split()[-1] for line in symbols.splitlines()] == [
+        "PyInit__llmlab_native"]
+
+
+def test_typed():
+    assert (pathlib.Path(llmlab.__file__).parent / "py.typed").exists()
+    assert all(hasattr(llmlab, name) for name in llmlab.__all__)

@@ -1,0 +1,48 @@
+#!/bin/bash
+# Test bindings/python as a user gets it: make the sdist, install from it into
+# a venv under the build folder, run mypy and pytest there.
+# $1, if given, is the interpreter; the rest goes to pytest.
+set -eu
+source=${LLMLAB_SOURCE_DIR:-$(cd "$(dirname "$0")/.." && pwd)}
+interpreter=${1:-python3}
+[ $# -eq 0 ] || shift
+tag=$("$interpreter" -c 'import sys; print("py%d%d" % sys.version_info[:2])')
+build=${LLMLAB_BUILD_DIR:-$source/build}/python/$tag
+package=$source/bindings/python
+python=$build/venv/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+mkdir -p "$build"
+
+# The environment, made anew when the pins change.
+if ! cmp -s "$package/tests/requirements.txt" "$build/requirements.txt"; then
+    rm -rf "$build/venv" "$build/stamp"
+    if ! { "$interpreter" -m venv "$build/venv" &&
+        "$python" -m pip install -q -r "$package/tests/requirements.txt"; }
+    then
+        echo "SKIP python: PyPI cannot be reached (or lacks these versions)"
+        exit 77
+    fi
+    cp "$package/tests/requirements.txt" "$build/requirements.txt"
+fi
+
+# The sdist is reproducible: the same one needs no new build.
+rm -rf "$build/dist"
+(cd "$package" && "$python" -c "from scikit_build_core.build import build_sdist
+build_sdist('$build/dist')")
+stamp=$(sha256sum <"$build/dist"/llmlab-*.tar.gz)
+if [ "$stamp" != "$(cat "$build/stamp" 2>/dev/null)" ]; then
+    rm -rf "$build/src"
+    mkdir "$build/src"
+    tar -xmzf "$build/dist"/llmlab-*.tar.gz -C "$build/src" \
+        --strip-components=1
+    "$python" -m pip install -q --no-deps --no-build-isolation \
+        --force-reinstall -C build-dir="$build/cmake" "$build/src"
+    printf '%s\n' "$stamp" >"$build/stamp"
+fi
+
+cd "$package"
+export LLMLAB_SOURCE_DIR=$source PYTHONDONTWRITEBYTECODE=1
+"$python" -m mypy --config-file "$package/pyproject.toml" \
+    --cache-dir "$build/mypy" \
+    src/llmlab "$source/examples/python"
+exec "$python" -m pytest -v -p no:cacheprovider "$@"
