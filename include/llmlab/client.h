@@ -21,7 +21,7 @@ typedef struct llmlab_client_s llmlab_client_t;
     X(REENTERED, "reentered")   /* recorded from a signal handler */       \
     X(SPOOL_FULL, "spool_full") /* the oldest, to keep within the cap */   \
     X(EXPIRED, "expired")       /* undeliverable until delivery.timeout */ \
-    X(CLOSED, "closed")         /* still pending when the client closed */ \
+    X(CLOSED, "closed")         /* pending at the close, or at exit() */   \
     X(CORRUPT, "corrupt")       /* failed its checks on the way */
 
 typedef enum llmlab_drop_e {
@@ -35,8 +35,8 @@ typedef enum llmlab_drop_e {
 
 /** The ledger: what became of every record. accepted >= delivered + queued +
  * in_flight + spooled + rejected + dead + sum of dropped[] whenever it is
- * read, and equal when nothing moves. dropped_before_accept are records that
- * never entered (a full ring): they are in dropped[] and in accepted too.
+ * read, and equal when nothing moves. A record that found no room (a full ring)
+ * is in dropped[] and in accepted too.
  * Fixed value type; set struct_size by llmlab_stats_init(). */
 typedef struct llmlab_stats_s {
     size_t struct_size;
@@ -115,7 +115,8 @@ LLMLAB_API llmlab_status_t llmlab_client_flush(llmlab_client_t *client,
 /**
  * Flush, stop the worker, free the client. Spans still open are lost; ending
  * them afterwards is undefined, so end them first. Other threads must not use
- * the client any more. In a forked child that never used it: frees nothing,
+ * the client any more. What is still pending then is dropped: one log line
+ * tells how much and why. A process that exits without closing drops it, too. In a forked child that never used it: frees nothing,
  * touches no socket, returns LLMLAB_OK.
  * @return as llmlab_client_flush; the client is gone in any case. NULL: OK
  */

@@ -257,12 +257,12 @@ llmlab_client_flush(llmlab_client_t *client, int64_t timeout_ms,
 }
 
 static void
-log_losses(const llmlab_client_t *client, const llmlab_flush_result_t *left)
+log_losses(const llmlab__log_t *log, uint64_t lost)
 {
-    if (left->pending > 0) {
-        llmlab__log(&client->log, LLMLAB_LOG_WARNING,
+    if (lost > 0) {
+        llmlab__log(log, LLMLAB_LOG_WARNING,
                     "closed with %llu calls undelivered: %s",
-                    (unsigned long long)left->pending, llmlab_status_detail());
+                    (unsigned long long)lost, llmlab_status_detail());
     }
 }
 
@@ -271,8 +271,9 @@ llmlab_client_close(llmlab_client_t *client, int64_t timeout_ms)
 {
     llmlab__worker_t *worker;
     llmlab_flush_result_t left;
+    llmlab_stats_t stats;
     llmlab_status_t status;
-    int64_t deadline;
+    llmlab__log_t log;
     bool is_parent;
 
     if (client == NULL || is_parents(client)) {
@@ -289,12 +290,17 @@ llmlab_client_close(llmlab_client_t *client, int64_t timeout_ms)
         llmlab__client_free(client);
         return status;
     }
-    log_losses(client, &left);
-    deadline = llmlab__clock_mono_ns() + GRACE_NS;
-    if (llmlab__worker_stop(worker, deadline)) {
-        llmlab__worker_destroy(worker);
-        llmlab__client_free(client);
+    log = client->log;
+    if (!llmlab__worker_stop(worker, llmlab__clock_mono_ns() + GRACE_NS)) {
+        /* Its thread is stuck in a transport, and frees both when it is not. */
+        log_losses(&log, left.pending);
+        return status;
     }
+    llmlab_stats_init(&stats);
+    llmlab_client_stats(client, &stats);
+    log_losses(&log, stats.dropped[LLMLAB_DROP_CLOSED]);
+    llmlab__worker_destroy(worker);
+    llmlab__client_free(client);
     return status;
 }
 

@@ -295,6 +295,22 @@ run(llmlab__worker_t *worker)
     }
 }
 
+/* The process ends and nobody closed the client. The host's own log function
+ * may have been torn down by now. */
+static void
+tell_losses(const llmlab__worker_t *worker)
+{
+    const llmlab__log_t *log = worker->config.options.log;
+    uint64_t lost = atomic_load(&worker->ledger.dropped[LLMLAB_DROP_CLOSED]);
+
+    if (lost > 0 && log->fn == NULL) {
+        llmlab__worker_say(worker, LLMLAB_LOG_WARNING,
+                           "%llu calls were not delivered when the process "
+                           "ended: close the client before",
+                           (unsigned long long)lost);
+    }
+}
+
 static void *
 worker_main(void *payload)
 {
@@ -306,6 +322,10 @@ worker_main(void *payload)
     llmlab__os_thread_setup("llmlab");
     run(worker);
     llmlab__worker_close_exporter(worker);
+    llmlab__worker_give_up(worker);
+    if (llmlab__exit_begun()) {
+        tell_losses(worker);
+    }
 
     pthread_mutex_lock(&worker->lock);
     worker->has_ended = true;

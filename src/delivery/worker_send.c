@@ -111,6 +111,53 @@ finish(llmlab__worker_t *worker, const llmlab__delivery_t *delivery,
     worker->next_attempt_ns = 0;
 }
 
+/* Records are in flight from the first attempt until they are gone. */
+static void
+move_in_flight(llmlab__worker_t *worker, const llmlab__batch_t *batch)
+{
+    if (batch->first >= worker->in_flight_until) {
+        worker->in_flight_until = batch->first + batch->count;
+        llmlab__ledger_move(&worker->ledger.queued, &worker->ledger.in_flight,
+                            batch->count);
+    }
+}
+
+static bool
+discard(void *payload, const void *bytes, uint32_t size)
+{
+    llmlab__worker_t *worker = payload;
+    const llmlab__record_t *record = bytes;
+
+    if (record == NULL) {
+        worker->corrupt += size;
+    } else if (!llmlab__record_check(bytes, size)) {
+        worker->corrupt++;
+    } else if (record->type != LLMLAB__RECORD_CHUNK) {
+        worker->taken++;
+    }
+    return true;
+}
+
+void
+llmlab__worker_give_up(llmlab__worker_t *worker)
+{
+    static const llmlab__delivery_t nowhere;
+    llmlab__ledger_t *ledger = &worker->ledger;
+    const llmlab__batch_t *batch;
+
+    llmlab__batches_seal(&worker->batches);
+    while ((batch = llmlab__batches_head(&worker->batches)) != NULL) {
+        move_in_flight(worker, batch);
+        finish(worker, &nowhere, &ledger->dropped[LLMLAB_DROP_CLOSED]);
+    }
+    worker->taken = 0;
+    worker->corrupt = 0;
+    llmlab__ring_set_peek(worker->rings, discard, worker, SIZE_MAX);
+    llmlab__ring_set_release(worker->rings);
+    atomic_fetch_add(&ledger->dropped[LLMLAB_DROP_CLOSED], worker->taken);
+    atomic_fetch_add(&ledger->dropped[LLMLAB_DROP_CORRUPT], worker->corrupt);
+}
+
 static void
 on_done(llmlab__worker_t *worker, const llmlab__delivery_t *delivery)
 {
@@ -249,17 +296,6 @@ is_expired(const llmlab__worker_t *worker, const llmlab__batch_t *batch)
 
     return limit > 0 && worker->tries > 0 &&
            llmlab__clock_mono_ns() - batch->oldest_ns > limit;
-}
-
-/* Records are in flight from the first attempt until they are gone. */
-static void
-move_in_flight(llmlab__worker_t *worker, const llmlab__batch_t *batch)
-{
-    if (batch->first >= worker->in_flight_until) {
-        worker->in_flight_until = batch->first + batch->count;
-        llmlab__ledger_move(&worker->ledger.queued, &worker->ledger.in_flight,
-                            batch->count);
-    }
 }
 
 void

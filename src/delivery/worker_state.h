@@ -79,6 +79,8 @@ struct llmlab__worker_s {
 void llmlab__worker_drain(llmlab__worker_t *worker, int64_t now_ns);
 /* Try to deliver the oldest sealed batch. */
 void llmlab__worker_send(llmlab__worker_t *worker);
+/* Drop, and count, what was not delivered until now. */
+void llmlab__worker_give_up(llmlab__worker_t *worker);
 /* Let the exporter go; its hooks run on the thread. */
 void llmlab__worker_close_exporter(llmlab__worker_t *worker);
 
