@@ -13,6 +13,14 @@
 
 enum { NAME_MAX_SIZE = 40, VALUE_MAX_SIZE = 1 << 20 };
 
+/* In a place where it would be logged, or sent for all to see. */
+static bool
+holds_key(const char *text, size_t size)
+{
+    return memmem(text, size, LLMLAB__API_KEY_PREFIX,
+                  sizeof(LLMLAB__API_KEY_PREFIX) - 1) != NULL;
+}
+
 bool
 llmlab__setting_read_bool(const char *text, bool *out)
 {
@@ -91,7 +99,9 @@ llmlab__setting_suggest(const char *name, size_t size)
             }
         }
     }
-    if (nearest != NULL) {
+    if (holds_key(name, size)) {
+        llmlab__fail(LLMLAB_ECONFIG, "unknown setting: the name holds a key");
+    } else if (nearest != NULL) {
         llmlab__fail(LLMLAB_ECONFIG,
                      "unknown setting \"%.*s\": did you mean \"%s\"?", shown,
                      name, nearest);
@@ -270,6 +280,10 @@ llmlab__setting_check(const llmlab_setting_t *setting, const char *label,
          strcmp(setting->name, "tls.ca_pem") != 0)) {
         return llmlab__fail(LLMLAB_ECONFIG, "%s: holds a control character",
                             label);
+    }
+    if (strcmp(setting->type, "secret") != 0 && holds_key(value, size)) {
+        return llmlab__fail(LLMLAB_ECONFIG,
+                            "%s: holds a key: that is api_key's", label);
     }
     return check_type(setting, label, value, size);
 }

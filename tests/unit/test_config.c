@@ -165,6 +165,107 @@ test_secrets_stay_secret(void **state)
     llmlab_config_destroy(config);
 }
 
+/* A key that was put elsewhere by mistake would be logged, and sent in plain
+ * sight. */
+static void
+test_a_key_in_the_wrong_place_is_not_repeated(void **state)
+{
+    llmlab_config_t *config = llmlab_config_new();
+    char key[LLMLAB__API_KEY_SIZE + 1];
+    const llmlab_setting_t *row;
+
+    (void)state;
+    llmlab__api_key_make(key);
+    for (size_t i = 0; (row = llmlab_setting_at(i)) != NULL; i++) {
+        if (strcmp(row->type, "secret") == 0) {
+            continue;
+        }
+        assert_int_equal(llmlab_config_set(config, row->name, key),
+                         LLMLAB_ECONFIG);
+        assert_null(strstr(llmlab_status_detail(), key + 10));
+        assert_null(llmlab_config_get(config, row->name));
+    }
+    refuse(config, "project", key, "project: holds a key: that is api_key's");
+    assert_int_equal(llmlab_config_set(config, key, "1"), LLMLAB_ECONFIG);
+    assert_null(strstr(llmlab_status_detail(), key + 10));
+    llmlab_config_destroy(config);
+}
+
+/* Whatever a setting is given, it is taken or refused with a text that names
+ * it; what was taken can be read back. */
+static void
+test_no_value_does_harm(void **state)
+{
+    static char huge[(1 << 20) + 2];
+    static const char *const values[] = {"",
+                                         " ",
+                                         "0",
+                                         "-1",
+                                         "00",
+                                         "0x10",
+                                         "1e3",
+                                         "1.0",
+                                         "+1",
+                                         "1 ",
+                                         "\t1",
+                                         "9223372036854775807",
+                                         "9223372036854775808",
+                                         "-9223372036854775809",
+                                         "18446744073709551616",
+                                         "1e999",
+                                         "-1e999",
+                                         "nan",
+                                         "inf",
+                                         "true",
+                                         "TRUE",
+                                         "null",
+                                         "|",
+                                         "server|console",
+                                         "drop|",
+                                         "http://",
+                                         "http:///",
+                                         "http://[",
+                                         "http://[::1]:99999",
+                                         "https://a b",
+                                         "file:///etc/passwd",
+                                         "http://\xff",
+                                         "\xff\xfe",
+                                         "../../etc",
+                                         "%s%n%s",
+                                         "a\nb",
+                                         "\x7f",
+                                         huge};
+    llmlab_config_t *config = llmlab_config_new();
+    const llmlab_setting_t *row;
+
+    (void)state;
+    memset(huge, '9', sizeof(huge) - 1);
+    for (size_t i = 0; (row = llmlab_setting_at(i)) != NULL; i++) {
+        for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
+            llmlab_status_t status;
+
+            assert_int_equal(llmlab_config_set(config, row->name, NULL),
+                             LLMLAB_OK);
+            status = llmlab_config_set(config, row->name, values[v]);
+            if (status == LLMLAB_OK) {
+                assert_string_equal(
+                    llmlab_config_get(config, row->name),
+                    strcmp(row->type, "secret") == 0 ? "***" : values[v]);
+                continue;
+            }
+            assert_int_equal(status, LLMLAB_ECONFIG);
+            assert_int_equal(
+                strncmp(llmlab_status_detail(), row->name, strlen(row->name)),
+                0);
+            assert_null(llmlab_config_get(config, row->name));
+        }
+        assert_int_equal(llmlab_config_set_n(config, row->name,
+                                             strlen(row->name), "1\0002", 3),
+                         LLMLAB_ECONFIG);
+    }
+    llmlab_config_destroy(config);
+}
+
 static void
 test_environment_fills_what_is_unset(void **state)
 {
@@ -256,6 +357,8 @@ main(void)
         cmocka_unit_test(test_values_are_checked),
         cmocka_unit_test(test_unknown_names_are_helped),
         cmocka_unit_test(test_secrets_stay_secret),
+        cmocka_unit_test(test_a_key_in_the_wrong_place_is_not_repeated),
+        cmocka_unit_test(test_no_value_does_harm),
         cmocka_unit_test(test_environment_fills_what_is_unset),
         cmocka_unit_test(test_typed_reads),
         cmocka_unit_test(test_null_and_sizes),
