@@ -191,6 +191,34 @@ check_url(const char *label, const char *value)
                          : llmlab__fail(LLMLAB_ECONFIG, "%s: %s", label, wrong);
 }
 
+/* libcurl takes a host alone, too. The value is not repeated, as above. */
+static llmlab_status_t
+check_proxy(const char *label, const char *value)
+{
+    static const char *const schemes[] = {"http",    "https",  "socks4",
+                                          "socks4a", "socks5", "socks5h"};
+    CURLU *url = curl_url();
+    char *scheme = NULL;
+    bool ok = false;
+
+    if (url == NULL) {
+        return llmlab__fail(LLMLAB_ENOMEM, "%s: out of memory", label);
+    }
+    if (curl_url_set(url, CURLUPART_URL, value,
+                     CURLU_NON_SUPPORT_SCHEME | CURLU_DEFAULT_SCHEME) ==
+            CURLUE_OK &&
+        curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK) {
+        for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+            ok = ok || strcmp(scheme, schemes[i]) == 0;
+        }
+    }
+    curl_free(scheme);
+    curl_url_cleanup(url);
+    return ok ? LLMLAB_OK
+              : llmlab__fail(LLMLAB_ECONFIG, "%s: is not a proxy's address",
+                             label);
+}
+
 static llmlab_status_t
 check_project(const char *label, const char *value, size_t size)
 {
@@ -219,6 +247,9 @@ check_text(const llmlab_setting_t *setting, const char *label,
     }
     if (strcmp(setting->name, "url") == 0) {
         return check_url(label, value);
+    }
+    if (strcmp(setting->name, "proxy") == 0 && size != 0) {
+        return check_proxy(label, value);
     }
     if (strcmp(setting->name, "project") == 0) {
         return check_project(label, value, size);

@@ -208,8 +208,10 @@ describe(const curl_transport_t *transport, CURLcode code)
     if (code == CURLE_OPERATION_TIMEDOUT && transport->error[0] == '\0') {
         return "no reply in time";
     }
-    return transport->error[0] != '\0' ? transport->error
-                                       : curl_easy_strerror(code);
+    /* Our URL has no user: what stands before the @ is a proxy's password. */
+    return transport->error[0] != '\0' && strchr(transport->error, '@') == NULL
+               ? transport->error
+               : curl_easy_strerror(code);
 }
 
 static int

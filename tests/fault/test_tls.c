@@ -136,6 +136,114 @@ test_a_proxy_that_is_not_there(void **state)
            LLMLAB_OK, 5);
 }
 
+/* Found by the hash of its subject, as c_rehash names it. */
+static void
+test_a_directory_of_authorities(void **state)
+{
+    char directory[80];
+    char command[400];
+
+    (void)state;
+    if (!has_peer) {
+        skip();
+    }
+    snprintf(directory, sizeof(directory), "%s.d", peer.certificate);
+    snprintf(command, sizeof(command),
+             "mkdir %s && openssl x509 -in %s "
+             "-out %s/$(openssl x509 -hash -noout -in %s).0",
+             directory, peer.certificate, directory, peer.certificate);
+    assert_int_equal(system(command), 0);
+    expect(test_open("url", peer.url, "api_key", peer_key(), "tls.ca_dir",
+                     directory, NULL),
+           LLMLAB_OK, 5);
+    snprintf(command, sizeof(command), "rm -r %s", directory);
+    assert_int_equal(system(command), 0);
+    expect(test_open("url", peer.url, "api_key", peer_key(), "tls.ca_dir",
+                     directory, "log.level", "error", NULL),
+           LLMLAB_ENETWORK, 0);
+}
+
+static void
+test_a_certificate_of_the_clients(void **state)
+{
+    peer_t strict;
+    test_log_t log = {0, ""};
+    llmlab_config_t *config;
+    llmlab_client_t *client;
+
+    (void)state;
+    if (!has_peer) {
+        skip();
+    }
+    /* Its certificate takes the place of the other peer's. */
+    peer_stop(&peer);
+    assert_true(peer_start_mutual_tls(&strict));
+    expect(test_open("url", strict.url, "api_key", peer_key(), "tls.ca_file",
+                     strict.certificate, "tls.cert_file", strict.certificate,
+                     "tls.key_file", strict.certificate, NULL),
+           LLMLAB_OK, 5);
+    expect(test_open("url", strict.url, "api_key", peer_key(), "tls.ca_file",
+                     strict.certificate, "log.level", "error", NULL),
+           LLMLAB_ENETWORK, 0);
+
+    /* A key that is not there is told, once. */
+    config = llmlab_config_new();
+    assert_int_equal(llmlab_config_set(config, "url", strict.url), LLMLAB_OK);
+    assert_int_equal(llmlab_config_set(config, "api_key", peer_key()),
+                     LLMLAB_OK);
+    assert_int_equal(
+        llmlab_config_set(config, "tls.cert_file", "/nowhere/cert.pem"),
+        LLMLAB_OK);
+    assert_int_equal(
+        llmlab_config_set(config, "tls.ca_file", strict.certificate),
+        LLMLAB_OK);
+    llmlab_config_set_log(config, test_log, &log);
+    assert_int_equal(llmlab_client_open(&client, config), LLMLAB_OK);
+    llmlab_config_destroy(config);
+    test_record(client, 5);
+    assert_int_equal(llmlab_client_flush(client, 1000, NULL), LLMLAB_ENETWORK);
+    assert_int_equal(log.lines, 1);
+    assert_non_null(strstr(log.last, "/nowhere/cert.pem"));
+    llmlab_client_close(client, 0);
+    peer_stop(&strict);
+    has_peer = peer_start_tls(&peer);
+}
+
+static void
+test_a_proxy_that_wants_a_password(void **state)
+{
+    peer_t proxy;
+    char address[100];
+    cJSON *report;
+    const cJSON *seen;
+
+    (void)state;
+    if (!has_peer) {
+        skip();
+    }
+    assert_true(peer_start(&proxy));
+    snprintf(address, sizeof(address), "http://me:pass%%40word@127.0.0.1:%d",
+             proxy.port);
+    expect(test_open("url", "http://costs.invalid", "api_key", peer_key(),
+                     "proxy", address, NULL),
+           LLMLAB_OK, 5);
+    report = peer_report(&proxy);
+    seen = cJSON_GetArrayItem(cJSON_GetObjectItem(report, "proxied"), 0);
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetArrayItem(seen, 0)),
+                        "http://costs.invalid/v1/projects/-/traces");
+    /* me:pass@word */
+    assert_string_equal(cJSON_GetStringValue(cJSON_GetArrayItem(seen, 1)),
+                        "Basic bWU6cGFzc0B3b3Jk");
+    cJSON_Delete(report);
+
+    /* 407: held, told. */
+    peer_script(&proxy, "[\"407\",\"407\",\"407\",\"407\"]");
+    expect(test_open("url", "http://costs.invalid", "api_key", peer_key(),
+                     "proxy", address, "log.level", "error", NULL),
+           LLMLAB_EAUTH, 0);
+    peer_stop(&proxy);
+}
+
 int
 main(void)
 {
@@ -146,6 +254,9 @@ main(void)
         cmocka_unit_test(test_an_authority_as_text),
         cmocka_unit_test(test_a_file_of_authorities_that_is_not_there),
         cmocka_unit_test(test_a_proxy_that_is_not_there),
+        cmocka_unit_test(test_a_directory_of_authorities),
+        cmocka_unit_test(test_a_certificate_of_the_clients),
+        cmocka_unit_test(test_a_proxy_that_wants_a_password),
     };
 
     unsetenv("no_proxy");

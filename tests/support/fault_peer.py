@@ -1,10 +1,12 @@
 """An ingest server that misbehaves on request, for the tests of delivery.
 
-    fault_peer.py [--tls CERT KEY] [WORD...]
+    fault_peer.py [--tls CERT KEY [--mutual]] [WORD...]
 
 Prints its port, then serves until its standard input ends. POST /script takes
 a JSON list: what the next ingest requests meet, one word each; past its end
 every request is served well. GET /report tells what was stored and seen.
+--mutual: whoever connects must show the certificate, too. A request to a
+whole URL is served as a proxy would, and what it was allowed by is told.
 
   ok            store, answer with the echo        NNN         that status
   NNN:S         with Retry-After: S                NNN:date+S  as a date
@@ -38,6 +40,7 @@ class Peer:
         self.stolen = 0         # requests that followed a redirect
         self.times = []         # of ingest requests, monotonic
         self.connections = 0
+        self.proxied = []       # whole URL and Proxy-Authorization
         self.agents = set()
 
     def report(self):
@@ -46,6 +49,7 @@ class Peer:
                 "requests": self.requests, "faults": self.faults[:5],
                 "stolen": self.stolen, "times": self.times[-50:],
                 "connections": self.connections,
+                "proxied": self.proxied[-5:],
                 "spans": [len(s) for s in self.stored.values()]}
 
     def check(self, headers, body):
@@ -176,6 +180,10 @@ async def serve(peer, reader, writer):
     try:
         while True:
             method, path, headers, body = await read_request(reader)
+            if path.startswith("http://"):
+                peer.proxied.append(
+                    [path, headers.get("proxy-authorization", "")])
+                path = "/" + path.split("/", 3)[3]
             if path == "/script":
                 peer.script.extend(json.loads(body))
                 writer.write(reply(200, b"{}"))
@@ -203,7 +211,11 @@ async def main():
     if words[:1] == ["--tls"]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(words[1], words[2])
-        words = words[3:]
+        certificate, words = words[1], words[3:]
+        if words[:1] == ["--mutual"]:
+            context.load_verify_locations(certificate)
+            context.verify_mode = ssl.CERT_REQUIRED
+            words = words[1:]
     peer = Peer(words)
     server = await asyncio.start_server(
         lambda r, w: serve(peer, r, w), "127.0.0.1", 0, ssl=context,

@@ -67,11 +67,12 @@ peer_start(peer_t *peer)
     return start(peer, arguments);
 }
 
-int
-peer_start_tls(peer_t *peer)
+static int
+start_tls(peer_t *peer, char *mutual)
 {
     char *const arguments[] = {
-        "python3", script, "--tls", peer->certificate, peer->certificate, NULL};
+        "python3",         script, "--tls", peer->certificate,
+        peer->certificate, mutual, NULL};
     char command[600];
 
     memset(peer, 0, sizeof(*peer));
@@ -86,6 +87,20 @@ peer_start_tls(peer_t *peer)
              peer->certificate, peer->certificate, peer->certificate,
              peer->certificate, peer->certificate);
     return system(command) == 0 && start(peer, arguments);
+}
+
+int
+peer_start_tls(peer_t *peer)
+{
+    return start_tls(peer, NULL);
+}
+
+int
+peer_start_mutual_tls(peer_t *peer)
+{
+    static char word[] = "--mutual";
+
+    return start_tls(peer, word);
 }
 
 void

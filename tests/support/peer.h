@@ -20,6 +20,8 @@ typedef struct peer_s {
 int peer_start(peer_t *peer);
 /* As above with TLS, as 127.0.0.1; needs openssl, too. */
 int peer_start_tls(peer_t *peer);
+/* As above; who connects must show the peer's own certificate. */
+int peer_start_mutual_tls(peer_t *peer);
 void peer_stop(peer_t *peer);
 /* A JSON list of words, see fault_peer.py. Not with TLS. */
 void peer_script(const peer_t *peer, const char *json);
