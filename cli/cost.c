@@ -63,7 +63,7 @@ put_id(llmlab__json_out_t *json, const cJSON *root)
 
 static void
 print_cost(llmlab__buf_t *buf, const cJSON *root, const llmlab_cost_t *cost,
-           bool priced)
+           bool priced, const char *fault)
 {
     llmlab__json_out_t json;
 
@@ -84,6 +84,10 @@ print_cost(llmlab__buf_t *buf, const cJSON *root, const llmlab_cost_t *cost,
     llmlab__json_put_text(&json, cost->key);
     llmlab__json_key(&json, "table");
     llmlab__json_put_text(&json, cost->table);
+    if (fault != NULL) {
+        llmlab__json_key(&json, "error");
+        llmlab__json_put_text(&json, fault);
+    }
     llmlab__json_end_object(&json);
     (void)cli_put_line(buf);
 }
@@ -99,12 +103,11 @@ price_line(cli_jsonl_t *lines, llmlab__buf_t *buf, llmlab_price_book_t *book,
     memset(&cost, 0, sizeof(cost));
     cost.table = llmlab_pricing_version();
     if (!cli_vector_read(&vector, line, size)) {
+        cli_put_fault(buf, llmlab_status_detail());
         cli_jsonl_bad(lines, "%s", llmlab_status_detail());
         return;
     }
-    if (vector.fault != NULL) {
-        cli_jsonl_bad(lines, "%s", vector.fault);
-    } else {
+    if (vector.fault == NULL) {
         status = llmlab_cost_compute(
             &cost, vector.inline_book ? vector.inline_book : book,
             &vector.facts);
@@ -113,10 +116,13 @@ price_line(cli_jsonl_t *lines, llmlab__buf_t *buf, llmlab_price_book_t *book,
             status = llmlab_cost_compute(&cost, book, &vector.facts);
         }
         if (status == LLMLAB_EOVERFLOW) {
-            cli_jsonl_bad(lines, "%s", llmlab_status_detail());
+            vector.fault = llmlab_status_detail();
         }
     }
-    print_cost(buf, vector.root, &cost, status == LLMLAB_OK);
+    print_cost(buf, vector.root, &cost, status == LLMLAB_OK, vector.fault);
+    if (vector.fault != NULL) {
+        cli_jsonl_bad(lines, "%s", vector.fault);
+    }
     cli_vector_cleanup(&vector);
 }
 

@@ -85,6 +85,22 @@ cli_usage_source_name(llmlab_usage_source_t source)
     return "none";
 }
 
+void
+cli_put_fault(llmlab__buf_t *buf, const char *text)
+{
+    llmlab__json_out_t out;
+
+    llmlab__buf_clear(buf);
+    llmlab__json_out_init(&out, buf);
+    llmlab__json_begin_object(&out);
+    llmlab__json_key(&out, "id");
+    llmlab__json_put_null(&out);
+    llmlab__json_key(&out, "error");
+    llmlab__json_put_text(&out, text);
+    llmlab__json_end_object(&out);
+    (void)cli_put_line(buf);
+}
+
 bool
 cli_put_line(llmlab__buf_t *buf)
 {

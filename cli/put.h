@@ -21,6 +21,9 @@ void cli_put_text(llmlab__json_out_t *out, const char *text);
 /* "provider", "estimated", "none". */
 const char *cli_usage_source_name(llmlab_usage_source_t source);
 
+/* The answer to a line that cannot be read: {"id":null,"error":text}. */
+void cli_put_fault(llmlab__buf_t *buf, const char *text);
+
 /* Write the buffer's line to stdout and clear it. False when memory ran out
  * while it was filled: told on stderr. */
 bool cli_put_line(llmlab__buf_t *buf);

@@ -78,7 +78,9 @@ time_of(const cli_replay_t *replay, uint64_t i, uint64_t total,
         }
         span = replay->spread_ns + replay->elapsed_ns + latency;
     }
-    return cli_replay_time(replay, offset, span, latency, row->time_ns);
+    return cli_replay_time(replay, offset, span, latency,
+                           row->time_ns != 0 ? row->time_ns
+                                             : reply->created_ns);
 }
 
 bool

@@ -158,10 +158,11 @@ cli_reply_price(cli_reply_cost_t *out, const llmlab_price_book_t *book,
     facts.provider = reply->provider;
     facts.model = reply->model;
     facts.usage = &reply->usage;
-    facts.time_ns = time_ns;
+    facts.time_ns = time_ns != 0 ? time_ns : reply->created_ns;
     facts.service_tier = reply->service_tier;
     facts.speed = reply->speed;
     facts.region = reply->region;
+    facts.search_context = reply->search_context;
     out->has_computed =
         llmlab_cost_compute(&out->computed, book, &facts) == LLMLAB_OK;
     if (!reply->has_provider_cost ||

@@ -54,6 +54,7 @@ resolve_line(cli_jsonl_t *lines, llmlab__buf_t *buf,
     cJSON *root;
 
     if (llmlab__json_dom_parse(&root, line, size, DEPTH_MAX) != LLMLAB_OK) {
+        cli_put_fault(buf, llmlab_status_detail());
         cli_jsonl_bad(lines, "%s", llmlab_status_detail());
         return;
     }

@@ -6,6 +6,7 @@
 #include <llmlab/pricing.h>
 #include <llmlab/usage.h>
 
+#include "base/u128.h"
 #include "cli/command.h"
 #include "cli/file.h"
 #include "cli/jsonl.h"
@@ -130,6 +131,7 @@ run_rows(const char *root, const llmlab_price_book_t *book, int64_t at_ns)
         const char *fault = cli_reply_row_parse(&row, line, size);
 
         if (fault != NULL) {
+            cli_put_fault(&rows.line, fault);
             cli_jsonl_bad(&rows.lines, "%s", fault);
         } else {
             print_row(&rows, &row);
@@ -146,6 +148,28 @@ print_field(const char *name, const char *value)
     if (value != NULL && value[0] != '\0') {
         printf("  %-22s %s\n", name, value);
     }
+}
+
+/* How far the computed cost is from the charge. */
+static void
+print_drift(const cli_reply_cost_t *cost)
+{
+    llmlab__u128_t computed = llmlab__u128_of(cost->computed.amount);
+    llmlab__u128_t charged = llmlab__u128_of(cost->stated);
+    bool less = computed < charged;
+    char text[LLMLAB_MONEY_TEXT];
+
+    if (!cost->has_computed) {
+        return;
+    }
+    if (computed == charged) {
+        printf("  %-22s none\n", "drift");
+        return;
+    }
+    llmlab_money_format(
+        llmlab__money_of(less ? charged - computed : computed - charged), text);
+    printf("  %-22s computed is %s USD %s than charged\n", "drift", text,
+           less ? "less" : "more");
 }
 
 static void
@@ -184,6 +208,7 @@ print_for_people(const llmlab_reply_t *reply, const cli_reply_cost_t *cost)
     if (cost->has_stated) {
         llmlab_money_format(cost->stated, text);
         printf("  %-22s %s USD\n", "charged by provider", text);
+        print_drift(cost);
     }
 }
 
@@ -275,8 +300,9 @@ const cli_command_t cli_command_usage = {
         "cost_usd is what the price table computes, provider_cost_usd what "
         "the provider\nsays it charged, effective_cost_usd the latter where "
         "it is stated, else the former.\nPrices are those of --at-utc, else "
-        "of the row's at_utc or recorded_at, else of the\ntable's date; never "
-        "of now.",
+        "of the row's at_utc or recorded_at, else of the\nreply's own "
+        "creation, "
+        "else of the table's date; never of now.",
     .options = options,
     .run = run,
 };

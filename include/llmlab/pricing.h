@@ -84,7 +84,9 @@ typedef struct llmlab_call_facts_s {
     const char *service_tier;   /* the tier served: "priority", "flex", ... */
     const char *speed;          /* "fast" */
     const char *region;         /* data residency, inference geo, location */
-    const char *search_context; /* "low", "medium", "high" */
+    const char *search_context; /* "low", "medium", "high"; where a provider
+                                   searches for every request (Perplexity) one
+                                   search is charged if usage counts none */
     int batch;
     const char *key; /* the row, where it is known: then no name is resolved */
 } llmlab_call_facts_t;

@@ -109,6 +109,10 @@ typedef struct llmlab_reply_s {
     char region[32];       /* Anthropic inference_geo, Azure zone, ... */
     char error_type[64];
     char error_code[64];
+    char search_context[16]; /* Perplexity: the size of the search that every
+                                request makes, "low", "medium", "high" */
+    int64_t created_ns;      /* Unix time at which the reply says that it was
+                                made, to the second; 0: unknown */
 } llmlab_reply_t;
 
 /** The identity check (llmlab_reply_t.identity): which relation of total to

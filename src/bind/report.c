@@ -217,6 +217,11 @@ price(llmlab_cost_t *cost, const llmlab_reply_t *reply,
     facts.service_tier = first_of(reply->service_tier, facts.service_tier);
     facts.speed = first_of(reply->speed, facts.speed);
     facts.region = first_of(reply->region, facts.region);
+    facts.search_context =
+        first_of(reply->search_context, facts.search_context);
+    if (facts.time_ns == 0) {
+        facts.time_ns = reply->created_ns;
+    }
     facts.usage = &reply->usage;
     llmlab_cost_compute(cost, NULL, &facts);
 }

@@ -192,6 +192,18 @@ tool_rates(llmlab__rates_t *out, const llmlab__price_ref_t *ref,
     return out;
 }
 
+/* Sonar searches for every request: it states at which size, seldom how
+ * often. */
+static bool
+searches_always(const llmlab__price_ref_t *ref,
+                const llmlab_call_facts_t *facts)
+{
+    const char *family = llmlab__price_text(ref->table, ref->row->family);
+
+    return facts->search_context != NULL && facts->search_context[0] != '\0' &&
+           strcmp(family, "perplexity") == 0;
+}
+
 /* What of the rates is told in the result. */
 static void
 tell_rates(llmlab_cost_t *out, const llmlab__rates_t *rates, unsigned tier)
@@ -261,6 +273,9 @@ bill_call(llmlab_cost_t *out, const llmlab_price_book_t *book,
     llmlab__bill_tokens(&bill);
     llmlab__bill_units(&bill, tool_rates(&tools, ref, usage, &request),
                        facts->search_context);
+    if (searches_always(ref, facts)) {
+        llmlab__bill_search(&bill, facts->search_context);
+    }
     fits = token_ratio(&token, ref->table, period, facts, &out->flags);
     if (discount != NULL) {
         fits = fits &&

@@ -53,6 +53,10 @@ llmlab__bill_add(llmlab__bill_t *bill, llmlab_cost_part_t part, uint64_t count,
 
 void llmlab__bill_tokens(llmlab__bill_t *bill);
 
+/* The search that a provider makes for every request, where usage counts none.
+ * search_context as below. */
+void llmlab__bill_search(llmlab__bill_t *bill, const char *search_context);
+
 /* tools: rates of the provider's tools, for those that the row lacks; may be
  * NULL. search_context: "low", "medium", "high"; NULL: medium. */
 void llmlab__bill_units(llmlab__bill_t *bill, const llmlab__rates_t *tools,

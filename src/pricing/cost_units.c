@@ -150,6 +150,17 @@ counts_units(const llmlab_usage_t *usage)
 }
 
 void
+llmlab__bill_search(llmlab__bill_t *bill, const char *search_context)
+{
+    unsigned rate_class = search_class(search_context);
+
+    if (!llmlab__bill_states(bill, LLMLAB_USAGE_WEB_SEARCH_REQUESTS)) {
+        charge(bill, bill->rates, LLMLAB_COST_WEB_SEARCH, 1, rate_class,
+               rate_class, rate_class);
+    }
+}
+
+void
 llmlab__bill_units(llmlab__bill_t *bill, const llmlab__rates_t *tools,
                    const char *search_context)
 {

@@ -293,6 +293,7 @@ put_reply(llmlab_span_t *span, const llmlab_reply_t *reply)
         {LLMLAB__ITEM_SERVICE_TIER, reply->service_tier},
         {LLMLAB__ITEM_SPEED, reply->speed},
         {LLMLAB__ITEM_REGION, reply->region},
+        {LLMLAB__ITEM_SEARCH_CONTEXT, reply->search_context},
     };
     llmlab_status_t status = LLMLAB_OK;
 

@@ -24,6 +24,7 @@ llmlab__facts_gather(llmlab__facts_t *out, const llmlab__items_t *items,
     out->usage.present = 0;
     out->provider[0] = out->model[0] = out->request_model[0] = '\0';
     out->service_tier[0] = out->region[0] = out->speed[0] = '\0';
+    out->search_context[0] = '\0';
     while (llmlab__items_next(items, &cursor, &item)) {
         switch (item.type) {
         case LLMLAB__ITEM_PROVIDER:
@@ -44,6 +45,9 @@ llmlab__facts_gather(llmlab__facts_t *out, const llmlab__items_t *items,
         case LLMLAB__ITEM_SPEED:
             take_text(out->speed, sizeof(out->speed), &item);
             break;
+        case LLMLAB__ITEM_SEARCH_CONTEXT:
+            take_text(out->search_context, sizeof(out->search_context), &item);
+            break;
         case LLMLAB__ITEM_USAGE:
             llmlab__record_usage(&item, &out->usage);
             break;
@@ -56,6 +60,7 @@ llmlab__facts_gather(llmlab__facts_t *out, const llmlab__items_t *items,
     out->facts.service_tier = out->service_tier;
     out->facts.region = out->region;
     out->facts.speed = out->speed;
+    out->facts.search_context = out->search_context;
     out->facts.usage = &out->usage;
     out->facts.batch = (flags & LLMLAB__RECORD_BATCH) != 0;
 }

@@ -106,6 +106,7 @@ typedef enum llmlab__item_type_e {
     LLMLAB__ITEM_OUTPUT = 25,
     LLMLAB__ITEM_FINGERPRINT = 26, /* 16 bytes */
     LLMLAB__ITEM_PREFIX = 27,      /* 8 bytes each */
+    LLMLAB__ITEM_SEARCH_CONTEXT = 28,
     LLMLAB__ITEM_ATTR_STRING = 32, /* key, then text */
     LLMLAB__ITEM_ATTR_INT = 33,    /* key, then int64 */
     LLMLAB__ITEM_ATTR_DOUBLE = 34, /* key, then double */

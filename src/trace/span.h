@@ -150,6 +150,7 @@ typedef struct llmlab__facts_s {
     char service_tier[64];
     char region[64];
     char speed[32];
+    char search_context[16];
 } llmlab__facts_t;
 
 /* The facts among a record's items; the time is the caller's to set. */

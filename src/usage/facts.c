@@ -157,6 +157,22 @@ llmlab__on_several(llmlab__reader_t *reader, llmlab__moment_t moment,
     }
 }
 
+void
+llmlab__on_created(llmlab__reader_t *reader, llmlab__moment_t moment,
+                   llmlab__json_type_t type, const llmlab__json_text_t *text)
+{
+    const int64_t latest_s = INT64_MAX / 1000000000;
+    int64_t seconds;
+
+    (void)moment;
+    /* Some write a date instead, which no price needs: unknown. */
+    if (type == LLMLAB__JSON_NUMBER &&
+        llmlab__json_int(text, &seconds) == LLMLAB_OK && seconds > 0 &&
+        seconds <= latest_s) {
+        reader->facts.reply.created_ns = seconds * 1000000000;
+    }
+}
+
 /* --- errors -------------------------------------------------------------- */
 
 const llmlab__node_t llmlab__error_nodes[] = {

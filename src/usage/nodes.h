@@ -73,6 +73,7 @@ typedef enum llmlab__words_e {
     LLMLAB__REGION,
     LLMLAB__ERROR_TYPE,
     LLMLAB__ERROR_CODE,
+    LLMLAB__SEARCH_CONTEXT,
     LLMLAB__TYPE, /* of the event or body; not in the reply */
     LLMLAB__REASON,
     LLMLAB__ITEM_TYPE, /* of the array element being read */
@@ -181,6 +182,8 @@ extern const llmlab__node_t llmlab__bedrock_metric_nodes[];
 
 /* Shared by every format: the error object. */
 extern const llmlab__node_t llmlab__error_nodes[];
+/* Unix seconds at which a reply was made. */
+llmlab__hook_t llmlab__on_created;
 llmlab__hook_t llmlab__on_error;
 
 /* Shared by the formats in OpenAI's style. */

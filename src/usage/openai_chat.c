@@ -117,6 +117,7 @@ static const llmlab__node_t usage_info_nodes[] = {
 static const llmlab__node_t root_nodes[] = {
     LLMLAB__WORD("id", ID),
     LLMLAB__WORD("model", MODEL),
+    LLMLAB__VALUE_HOOK("created", llmlab__on_created),
     LLMLAB__HOOKED("choices", choice_nodes, on_choice),
     LLMLAB__HOOKED("usage", llmlab__openai_usage_nodes, on_usage),
     LLMLAB__WORD("service_tier", TIER),

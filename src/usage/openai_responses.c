@@ -163,14 +163,15 @@ static const llmlab__node_t tool_usage_nodes[] = {
 };
 
 /* The same members stand in a body and in an event's response. */
-#define RESPONSE_NODES                                       \
-    LLMLAB__WORD("id", ID), LLMLAB__WORD("model", MODEL),    \
-        LLMLAB__VALUE_HOOK("status", on_status),             \
-        LLMLAB__HOOKED("output", item_nodes, on_output),     \
-        LLMLAB__STRICT("usage", llmlab__openai_usage_nodes), \
-        LLMLAB__WORD("service_tier", TIER),                  \
-        LLMLAB__INSIDE("incomplete_details", reason_nodes),  \
-        LLMLAB__STRICT("tool_usage", tool_usage_nodes),      \
+#define RESPONSE_NODES                                        \
+    LLMLAB__WORD("id", ID), LLMLAB__WORD("model", MODEL),     \
+        LLMLAB__VALUE_HOOK("created_at", llmlab__on_created), \
+        LLMLAB__VALUE_HOOK("status", on_status),              \
+        LLMLAB__HOOKED("output", item_nodes, on_output),      \
+        LLMLAB__STRICT("usage", llmlab__openai_usage_nodes),  \
+        LLMLAB__WORD("service_tier", TIER),                   \
+        LLMLAB__INSIDE("incomplete_details", reason_nodes),   \
+        LLMLAB__STRICT("tool_usage", tool_usage_nodes),       \
         LLMLAB__HOOKED("error", llmlab__error_nodes, llmlab__on_error)
 
 static const llmlab__node_t response_nodes[] = {

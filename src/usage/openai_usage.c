@@ -117,6 +117,7 @@ const llmlab__node_t llmlab__openai_usage_nodes[] = {
     LLMLAB__COUNT("reasoning_tokens", REASONING_OTHER),
     LLMLAB__COUNT("citation_tokens", CITATION),
     LLMLAB__COUNT("num_search_queries", SEARCHES),
+    LLMLAB__WORD("search_context_size", SEARCH_CONTEXT),
     LLMLAB__SECONDS("prompt_audio_seconds", AUDIO_MICROSECONDS),
     LLMLAB__SECONDS("seconds", AUDIO_MICROSECONDS),
     LLMLAB__COUNT("image_pixels", PIXELS), /* Voyage */
@@ -144,7 +145,10 @@ give_cost(llmlab__facts_t *facts)
     const llmlab__u128_t femto_per_tick = 100000; /* 1e-10 USD */
     llmlab_reply_t *reply = &facts->reply;
 
-    if (llmlab__has(facts, LLMLAB__TICKS)) {
+    /* Azure serves Grok with xAI's usage, but bills tokens by its own prices:
+     * the ticks, always zero there, are no charge. */
+    if (llmlab__has(facts, LLMLAB__TICKS) &&
+        !llmlab__is_azure(reply->provider)) {
         llmlab_money_t money =
             llmlab__money_of(femto_per_tick * facts->count[LLMLAB__TICKS]);
 

@@ -4,6 +4,8 @@
 #ifndef LLMLAB_USAGE_READER_H
 #define LLMLAB_USAGE_READER_H
 
+#include <string.h>
+
 #include <llmlab/pricing.h>
 #include <llmlab/usage.h>
 
@@ -160,6 +162,12 @@ void llmlab__base64_piece(llmlab__reader_t *reader, const char *bytes,
 void llmlab__base64_end(llmlab__reader_t *reader);
 
 /* facts.c: small things that the formats share. */
+static inline bool
+llmlab__is_azure(const char *provider)
+{
+    return strncmp(provider, "azure", 5) == 0;
+}
+
 static inline bool
 llmlab__has(const llmlab__facts_t *facts, llmlab__slot_t slot)
 {

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "usage/reader.h"
+
 typedef struct piece_s {
     const char *data;
     size_t size;
@@ -178,6 +180,19 @@ read_host(llmlab_reply_t *reply, piece_t host)
 
 /* --- paths ---------------------------------------------------------------- */
 
+/* Grok on Azure looks like xAI's own until the URL tells; the ticks that it
+ * states as zero are no charge (give_cost()). */
+static void
+correct_grok_on_azure(llmlab_reply_t *reply, piece_t host)
+{
+    if (piece_ends(host, ".azure.com") && strcmp(reply->provider, "xai") == 0 &&
+        reply->has_provider_cost && reply->provider_cost[0] == 0 &&
+        reply->provider_cost[1] == 0) {
+        reply->has_provider_cost = 0;
+        reply->provider[0] = '\0';
+    }
+}
+
 /* OpenAI's models on Converse count the cache inside the input, though their
  * total adds it again; only the model's name in the URL tells. */
 static void
@@ -269,7 +284,9 @@ llmlab_reply_set_url(llmlab_reply_t *reply, const char *url, size_t size)
     host = until(rest, '/');
     rest.data += host.size;
     rest.size -= host.size;
-    read_host(reply, until(host, ':'));
+    host = until(host, ':');
+    correct_grok_on_azure(reply, host);
+    read_host(reply, host);
     read_path(reply, rest);
     correct_openai_on_converse(reply);
 }

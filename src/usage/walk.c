@@ -25,6 +25,7 @@ static const word_place_t word_places[LLMLAB__WORDS] = {
     [LLMLAB__REGION] = PLACE(reply.region),
     [LLMLAB__ERROR_TYPE] = PLACE(reply.error_type),
     [LLMLAB__ERROR_CODE] = PLACE(reply.error_code),
+    [LLMLAB__SEARCH_CONTEXT] = PLACE(reply.search_context),
     [LLMLAB__TYPE] = PLACE(type),
     [LLMLAB__REASON] = PLACE(reason),
     [LLMLAB__ITEM_TYPE] = PLACE(item_type),

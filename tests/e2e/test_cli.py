@@ -1,4 +1,5 @@
 """The llmlab command: options, help, exit codes, what garbage gets."""
+import json
 import os
 import pathlib
 import select
@@ -96,7 +97,9 @@ class Usage(unittest.TestCase):
                      stdin=good + b"\n".join(bad) + b"\n\n" + good)
         self.assertEqual(result.returncode, 1)
         lines = result.stdout.decode().splitlines()
-        self.assertEqual(len(lines), 4)  # two good, two without their file
+        self.assertEqual(len(lines), 2 + len(bad))
+        for line in lines[1:-1]:
+            self.assertTrue(json.loads(line)["error"])
         self.assertEqual(lines[0], lines[-1])
         self.assertIn('"cost_usd":"0.0000045"', lines[0])
         for number in range(2, 2 + len(bad)):

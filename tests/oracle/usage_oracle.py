@@ -335,7 +335,7 @@ def merge(objects):
     return merged
 
 
-def charge(u):
+def charge(u, provider):
     """What the provider says it charged; with a key of one's own it charges
     its fee alone, and the upstream the rest."""
     cost = u.get("cost")
@@ -343,7 +343,9 @@ def charge(u):
         cost = cost.get("total_cost")
     if u.get("is_byok") and cost is not None:
         cost += pick(u, "cost_details", "upstream_inference_cost") or 0
-    if u.get("cost_in_usd_ticks") is not None:
+    # Azure's Grok writes zero ticks, but Azure bills its own prices.
+    if (u.get("cost_in_usd_ticks") is not None
+            and not provider.startswith("azure")):
         cost = u["cost_in_usd_ticks"] / Decimal(10) ** 10
     return None if cost is None else Decimal(cost)
 
@@ -399,7 +401,7 @@ def read_openai(texts, row):
         usage["file_search_calls"] = files
     if boxes:
         usage["code_interpreter_sessions"] = len(boxes)
-    return usage, charge(u)
+    return usage, charge(u, row["provider"] or "")
 
 
 def read_anthropic(texts, _row):

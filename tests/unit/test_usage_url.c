@@ -213,6 +213,59 @@ counts(void **state)
     assert_int_equal(llmlab_usage_field_find(NULL, 0), LLMLAB_USAGE_FIELDS);
 }
 
+static const char grok[] =
+    "{\"created\":1773345673,\"model\":\"grok-4\",\"choices\":[],\"usage\":{"
+    "\"prompt_tokens\":9,\"completion_tokens\":1,\"cost_in_usd_ticks\":0}}";
+
+static void
+azure_states_no_ticks(void **state)
+{
+    const char *url = "https://x.services.ai.azure.com/models/chat/completions";
+    llmlab_reply_t reply;
+
+    (void)state;
+    llmlab_usage_read(&reply, "azure_ai", NULL, grok, strlen(grok));
+    assert_false(reply.has_provider_cost);
+    llmlab_usage_read(&reply, NULL, NULL, grok, strlen(grok));
+    assert_true(reply.has_provider_cost);
+    llmlab_reply_set_url(&reply, url, strlen(url));
+    assert_false(reply.has_provider_cost);
+    assert_string_equal(reply.provider, "azure_ai");
+    llmlab_usage_read(&reply, "xai", NULL, grok, strlen(grok));
+    assert_true(reply.has_provider_cost);
+    assert_int_equal(reply.created_ns, INT64_C(1773345673000000000));
+}
+
+static void
+when_it_was_made(void **state)
+{
+    static const struct {
+        const char *body;
+        int64_t seconds;
+    } cases[] = {
+        {"{\"created\":1,\"choices\":[]}", 1},
+        {"{\"created\":0,\"choices\":[]}", 0},
+        {"{\"created\":-5,\"choices\":[]}", 0},
+        {"{\"created\":1e300,\"choices\":[]}", 0},
+        {"{\"created\":9223372037,\"choices\":[]}", 0},
+        {"{\"created\":9223372036,\"choices\":[]}", 9223372036},
+        {"{\"created\":\"2026-01-01\",\"choices\":[]}", 0},
+        {"{\"object\":\"response\",\"created_at\":7,\"output\":[]}", 7},
+        {"data: {\"type\":\"response.completed\",\"response\":{"
+         "\"created_at\":8}}\n\n",
+         8},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        llmlab_reply_t reply;
+
+        llmlab_usage_read(&reply, NULL, NULL, cases[i].body,
+                          strlen(cases[i].body));
+        assert_int_equal(reply.created_ns, cases[i].seconds * 1000000000);
+    }
+}
+
 static void
 identity(void **state)
 {
@@ -242,6 +295,8 @@ main(void)
         cmocka_unit_test(the_body_rules_over_headers),
         cmocka_unit_test(bad_headers),
         cmocka_unit_test(counts),
+        cmocka_unit_test(azure_states_no_ticks),
+        cmocka_unit_test(when_it_was_made),
         cmocka_unit_test(identity),
     };
 

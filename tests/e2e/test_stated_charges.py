@@ -1,0 +1,22 @@
+"""Charges that providers state, where recorded replies are at hand."""
+import os
+import pathlib
+import subprocess
+import sys
+
+SOURCE = pathlib.Path(os.environ["LLMLAB_SOURCE_DIR"])
+LLMLAB = pathlib.Path(os.environ["LLMLAB_BUILD_DIR"]) / "bin" / "llmlab"
+DATA = SOURCE.parent / "shared" / "data"
+
+
+def main():
+    if not (DATA / "oracles" / "provider_billed_cost.csv").exists():
+        print("SKIP stated_charges: ../shared/data is not here")
+        return 0
+    return subprocess.run(
+        [sys.executable, str(SOURCE / "tests/oracle/stated_charges.py"),
+         str(LLMLAB), str(DATA)], check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
