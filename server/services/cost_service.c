@@ -18,6 +18,7 @@ typedef struct sum_s {
     size_t buckets;
     size_t bucket; /* of the last row: rows come in the order of time */
     int64_t level_seconds;
+    llmlab__view_t view;
     size_t capacity;
     uint32_t *slots; /* index + 1 of a row, by hash */
     size_t slot_count;
@@ -187,7 +188,7 @@ scan(sum_t *sum, llmlab__store_t *store, llmlab__reader_t *reader,
     if (from >= to || sum->status != LLMLAB_OK) {
         return;
     }
-    status = store->ops->rollups(reader, sum->query->project, level,
+    status = store->ops->rollups(reader, sum->query->project, sum->view, level,
                                  from / sum->level_seconds,
                                  to / sum->level_seconds, on_rollup, sum);
     if (sum->status == LLMLAB_OK) {
@@ -223,6 +224,19 @@ scan_bucket(sum_t *sum, llmlab__store_t *store, llmlab__reader_t *reader,
         scan(sum, store, reader, LLMLAB__LEVEL_HOUR, day[1], hour[1]);
     }
     scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, hour[1], end);
+}
+
+/* The smallest view that has all that is asked for. */
+static llmlab__view_t
+view_of(unsigned group_by)
+{
+    unsigned model = 1u << LLMLAB__BY_PROVIDER | 1u << LLMLAB__BY_MODEL;
+
+    if ((group_by & ~model) == 0) {
+        return LLMLAB__VIEW_MODEL;
+    }
+    return group_by == 1u << LLMLAB__BY_AGENT ? LLMLAB__VIEW_AGENT
+                                              : LLMLAB__VIEW_ALL;
 }
 
 /* With the coarsest level that fits: buckets on the bounds of a level in one
@@ -301,7 +315,10 @@ llmlab__cost_query(llmlab__store_t *store, llmlab__reader_t *reader,
                    const llmlab__cost_query_t *query,
                    llmlab__cost_result_t *out)
 {
-    sum_t sum = {.query = query, .result = out, .status = LLMLAB_OK};
+    sum_t sum = {.query = query,
+                 .result = out,
+                 .view = view_of(query->group_by),
+                 .status = LLMLAB_OK};
 
     memset(out, 0, sizeof(*out));
     if (!bounds_make(&sum)) {

@@ -82,6 +82,25 @@ typedef enum llmlab__dimension_e {
     LLMLAB__DIMENSIONS
 } llmlab__dimension_t;
 
+/* Which dimensions roll-up rows are kept apart by; the others are 0. */
+typedef enum llmlab__view_e {
+    LLMLAB__VIEW_ALL = 0,
+    LLMLAB__VIEW_MODEL = 1, /* provider and model */
+    LLMLAB__VIEW_AGENT = 2,
+    LLMLAB__VIEWS
+} llmlab__view_t;
+
+static inline bool
+llmlab__view_has(llmlab__view_t view, llmlab__dimension_t dimension)
+{
+    static const unsigned dimensions[LLMLAB__VIEWS] = {
+        (1u << LLMLAB__DIMENSIONS) - 1,
+        1u << LLMLAB__BY_PROVIDER | 1u << LLMLAB__BY_MODEL,
+        1u << LLMLAB__BY_AGENT};
+
+    return dimensions[view] >> dimension & 1;
+}
+
 typedef struct llmlab__rollup_row_s {
     int64_t start; /* in units of the level */
     int64_t by[LLMLAB__DIMENSIONS];
@@ -230,7 +249,8 @@ typedef struct llmlab__store_ops_s {
     /* Roll-up rows of a level with from <= start < to, in the order of
      * start. */
     llmlab_status_t (*rollups)(llmlab__reader_t *reader, int64_t project,
-                               llmlab__level_t level, int64_t from, int64_t to,
+                               llmlab__view_t view, llmlab__level_t level,
+                               int64_t from, int64_t to,
                                llmlab__rollup_fn visit, void *payload);
     /* 0 when the project has no such label. */
     int64_t (*label_find)(llmlab__reader_t *reader, int64_t project,

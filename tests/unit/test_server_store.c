@@ -225,15 +225,20 @@ sums_check(fixture_t *fixture)
 {
     static const char *const units[] = {"900000000000", "3600000000000",
                                         "86400000000000"};
+    static const char *const views[] = {
+        "provider,model,agent,status,environment,api_key",
+        "provider,model,0 AS agent,0 AS status,0 AS environment,0 AS api_key",
+        "0 AS provider,0 AS model,agent,0 AS status,0 AS environment,"
+        "0 AS api_key"};
     char sql[4096];
     sqlite3 *db;
 
     assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
-    for (int level = 0; level < LLMLAB__LEVELS; level++) {
+    for (int level = 0; level < LLMLAB__VIEWS * LLMLAB__LEVELS; level++) {
         (void)snprintf(
             sql, sizeof(sql),
-            "WITH s AS (SELECT start_ns/%s AS t,provider,model,agent,status,"
-            "environment,api_key," PER_SPAN "FROM span GROUP BY 1,2,3,4,5,6,7)"
+            "WITH s AS (SELECT start_ns/%s AS t,%s," PER_SPAN
+            "FROM span GROUP BY 1,2,3,4,5,6,7)"
             "SELECT count(*) FROM s LEFT JOIN rollup r ON r.level=%d AND "
             "r.start=s.t AND r.provider=s.provider AND r.model=s.model AND "
             "r.agent=s.agent AND r.status=s.status AND "
@@ -245,7 +250,8 @@ sums_check(fixture_t *fixture)
             "r.input_image+r.input_video=s.input AND r.output_text+"
             "r.output_reasoning+r.output_audio+r.output_image+r.output_video="
             "s.output,0)",
-            units[level], level);
+            units[level % LLMLAB__LEVELS], views[level / LLMLAB__LEVELS],
+            level);
         assert_int_equal(ask(db, sql), 0);
         (void)snprintf(sql, sizeof(sql),
                        "SELECT (SELECT sum(spans) FROM rollup WHERE level=%d)-"

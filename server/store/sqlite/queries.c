@@ -6,8 +6,8 @@
 
 llmlab_status_t
 llmlab__sqlite_rollups(llmlab__reader_t *reader, int64_t project,
-                       llmlab__level_t level, int64_t from, int64_t to,
-                       llmlab__rollup_fn visit, void *payload)
+                       llmlab__view_t view, llmlab__level_t level, int64_t from,
+                       int64_t to, llmlab__rollup_fn visit, void *payload)
 {
     llmlab__connection_t *connection = &reader->connection;
     sqlite3_stmt *sql =
@@ -19,7 +19,7 @@ llmlab__sqlite_rollups(llmlab__reader_t *reader, int64_t project,
         return LLMLAB_EIO;
     }
     sqlite3_bind_int64(sql, 1, project);
-    sqlite3_bind_int(sql, 2, (int)level);
+    sqlite3_bind_int(sql, 2, (int)view * LLMLAB__LEVELS + (int)level);
     sqlite3_bind_int64(sql, 3, from);
     sqlite3_bind_int64(sql, 4, to);
     while ((code = sqlite3_step(sql)) == SQLITE_ROW) {

@@ -216,6 +216,31 @@ entry_write(llmlab__connection_t *connection, llmlab__rollup_entry_t *entry)
     return llmlab__connection_run(connection, sql, "store a roll-up");
 }
 
+/* Add what a quarter hour got to a coarser row. */
+static llmlab_status_t
+coarser_add(llmlab__rollup_cache_t *cache,
+            const llmlab__rollup_entry_t *quarter, llmlab__view_t view,
+            llmlab__level_t level)
+{
+    llmlab__rollup_key_t key = quarter->key;
+    llmlab__rollup_entry_t *entry;
+    llmlab_status_t status;
+
+    key.level = (int64_t)view * LLMLAB__LEVELS + level;
+    key.start = quarter->key.start * 900 / llmlab__level_seconds(level);
+    for (int i = 0; i < LLMLAB__DIMENSIONS; i++) {
+        if (!llmlab__view_has(view, (llmlab__dimension_t)i)) {
+            key.by[i] = 0;
+        }
+    }
+    status = entry_get(cache, &key, &entry);
+    if (status == LLMLAB_OK) {
+        status = entry_touch(cache, entry);
+    }
+    return status == LLMLAB_OK ? delta_add(&entry->delta, &quarter->delta, 1)
+                               : status;
+}
+
 llmlab_status_t
 llmlab__rollup_flush(llmlab__connection_t *connection,
                      llmlab__rollup_cache_t *cache)
@@ -224,23 +249,12 @@ llmlab__rollup_flush(llmlab__connection_t *connection,
     llmlab_status_t status = LLMLAB_OK;
 
     for (size_t i = 0; i < quarters && status == LLMLAB_OK; i++) {
-        const llmlab__rollup_entry_t *quarter = cache->touched[i];
-        int64_t seconds = quarter->key.start * 900;
-
-        for (int level = LLMLAB__LEVEL_HOUR;
-             level < LLMLAB__LEVELS && status == LLMLAB_OK; level++) {
-            llmlab__rollup_key_t key = quarter->key;
-            llmlab__rollup_entry_t *entry;
-
-            key.level = level;
-            key.start = seconds / llmlab__level_seconds((llmlab__level_t)level);
-            status = entry_get(cache, &key, &entry);
-            if (status == LLMLAB_OK) {
-                status = entry_touch(cache, entry);
-            }
-            if (status == LLMLAB_OK) {
-                status = delta_add(&entry->delta, &quarter->delta, 1);
-            }
+        /* From 1: 0 is the quarter hour itself. */
+        for (int at = 1;
+             at < LLMLAB__VIEWS * LLMLAB__LEVELS && status == LLMLAB_OK; at++) {
+            status = coarser_add(cache, cache->touched[i],
+                                 (llmlab__view_t)(at / LLMLAB__LEVELS),
+                                 (llmlab__level_t)(at % LLMLAB__LEVELS));
         }
     }
     for (size_t i = 0; i < cache->touched_count && status == LLMLAB_OK; i++) {

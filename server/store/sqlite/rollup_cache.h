@@ -1,5 +1,6 @@
 /* Roll-up rows in the writer's memory. What a transaction adds is gathered
- * per quarter hour and written once, at its end, for quarter, hour and day. */
+ * per quarter hour and written once, at its end, for quarter, hour and day of
+ * each view. */
 #ifndef LLMLAB_STORE_ROLLUP_CACHE_H
 #define LLMLAB_STORE_ROLLUP_CACHE_H
 
@@ -13,7 +14,7 @@ struct llmlab__connection_s;
 
 typedef struct llmlab__rollup_key_s {
     int64_t project;
-    int64_t level;
+    int64_t level; /* view * LLMLAB__LEVELS + level */
     int64_t start;
     int64_t by[LLMLAB__DIMENSIONS];
 } llmlab__rollup_key_t;

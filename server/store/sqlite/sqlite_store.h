@@ -147,9 +147,10 @@ llmlab_status_t llmlab__sqlite_secret(llmlab__store_t *store,
 
 /* queries.c */
 llmlab_status_t llmlab__sqlite_rollups(llmlab__reader_t *reader,
-                                       int64_t project, llmlab__level_t level,
-                                       int64_t from, int64_t to,
-                                       llmlab__rollup_fn visit, void *payload);
+                                       int64_t project, llmlab__view_t view,
+                                       llmlab__level_t level, int64_t from,
+                                       int64_t to, llmlab__rollup_fn visit,
+                                       void *payload);
 int64_t llmlab__sqlite_label_find(llmlab__reader_t *reader, int64_t project,
                                   llmlab__label_kind_t kind, const char *text);
 llmlab__text_t llmlab__sqlite_label_text(llmlab__reader_t *reader, int64_t id);
