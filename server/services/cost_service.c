@@ -16,8 +16,9 @@ typedef struct sum_s {
     llmlab__cost_result_t *result;
     int64_t *bounds; /* of the buckets; one more than there are buckets */
     size_t buckets;
-    size_t bucket; /* of the last row: rows come in the order of time */
-    int64_t level_seconds;
+    size_t bucket;    /* of the last row: rows come in the order of time */
+    int64_t unit;     /* seconds: a day or an hour */
+    bool edge_before; /* the edge lies before the bound */
     llmlab__view_t view;
     size_t capacity;
     uint32_t *slots; /* index + 1 of a row, by hash */
@@ -93,24 +94,25 @@ row_get(sum_t *sum, int64_t start, const int64_t by[LLMLAB__DIMENSIONS])
     return row;
 }
 
+/* Add a roll-up row to a bucket's, or take it away again. */
 static bool
-on_rollup(void *payload, const llmlab__rollup_row_t *rollup)
+bucket_add(sum_t *sum, size_t bucket, const llmlab__rollup_row_t *rollup,
+           bool add)
 {
-    sum_t *sum = payload;
-    int64_t start = rollup->start * sum->level_seconds;
     int64_t by[LLMLAB__DIMENSIONS];
     llmlab__cost_row_t *row;
 
-    while (sum->bucket + 1 < sum->buckets &&
-           sum->bounds[sum->bucket + 1] <= start) {
-        sum->bucket++;
-    }
     for (int i = 0; i < LLMLAB__DIMENSIONS; i++) {
         by[i] = sum->query->group_by >> i & 1 ? rollup->by[i] : 0;
     }
-    row = row_get(sum, sum->bounds[sum->bucket], by);
+    row = row_get(sum, sum->bounds[bucket], by);
     if (row == NULL) {
         return false;
+    }
+    if (!add) {
+        llmlab__sums_subtract(&row->sums, &rollup->sums);
+        llmlab__sums_subtract(&sum->result->total, &rollup->sums);
+        return true;
     }
     if (!llmlab__sums_add(&row->sums, &rollup->sums) ||
         !llmlab__sums_add(&sum->result->total, &rollup->sums)) {
@@ -118,6 +120,39 @@ on_rollup(void *payload, const llmlab__rollup_row_t *rollup)
         return false;
     }
     return true;
+}
+
+/* The whole unit nearest to a bound. */
+static int64_t
+nearest(const sum_t *sum, int64_t bound)
+{
+    return (bound + sum->unit / 2) / sum->unit * sum->unit;
+}
+
+static bool
+on_unit(void *payload, const llmlab__rollup_row_t *rollup)
+{
+    sum_t *sum = payload;
+
+    while (sum->bucket + 1 < sum->buckets &&
+           nearest(sum, sum->bounds[sum->bucket + 1]) <=
+               rollup->start * sum->unit) {
+        sum->bucket++;
+    }
+    return bucket_add(sum, sum->bucket, rollup, true);
+}
+
+/* A row between a bound and the unit nearest to it: units gave it to the
+ * bucket on the wrong side, or would have, but for the end of the range. */
+static bool
+on_edge(void *payload, const llmlab__rollup_row_t *rollup)
+{
+    sum_t *sum = payload;
+    bool before = sum->edge_before;
+    size_t at = sum->bucket;
+
+    return (at == 0 || bucket_add(sum, at - 1, rollup, before)) &&
+           (at == sum->buckets || bucket_add(sum, at, rollup, !before));
 }
 
 static bool
@@ -177,53 +212,46 @@ bounds_make(sum_t *sum)
     return true;
 }
 
-/* Add the roll-ups of a level between two instants. */
+/* Visit the roll-ups of a level between two instants. */
 static void
 scan(sum_t *sum, llmlab__store_t *store, llmlab__reader_t *reader,
-     llmlab__level_t level, int64_t from, int64_t to)
+     llmlab__level_t level, int64_t from, int64_t to, llmlab__rollup_fn visit)
 {
+    int64_t seconds = llmlab__level_seconds(level);
     llmlab_status_t status;
 
-    sum->level_seconds = llmlab__level_seconds(level);
     if (from >= to || sum->status != LLMLAB_OK) {
         return;
     }
     status = store->ops->rollups(reader, sum->query->project, sum->view, level,
-                                 from / sum->level_seconds,
-                                 to / sum->level_seconds, on_rollup, sum);
+                                 from / seconds, to / seconds, visit, sum);
     if (sum->status == LLMLAB_OK) {
         sum->status = status;
     }
 }
 
-static int64_t
-up(int64_t seconds, int64_t unit)
-{
-    return (seconds + unit - 1) / unit * unit;
-}
-
-/* One bucket: quarters, hours, days, hours, quarters, as far as its ends are
- * from the next coarser unit. */
+/* What lies between a bound and the unit nearest to it, by hours as far as
+ * there are whole ones. */
 static void
-scan_bucket(sum_t *sum, llmlab__store_t *store, llmlab__reader_t *reader,
-            int64_t start, int64_t end)
+scan_edge(sum_t *sum, llmlab__store_t *store, llmlab__reader_t *reader,
+          size_t bound)
 {
-    int64_t hour[2] = {up(start, HOUR), end / HOUR * HOUR};
-    int64_t day[2] = {up(start, DAY), end / DAY * DAY};
+    int64_t at = sum->bounds[bound];
+    int64_t unit = nearest(sum, at);
+    int64_t from = at < unit ? at : unit;
+    int64_t to = at < unit ? unit : at;
+    int64_t first = (from + HOUR - 1) / HOUR * HOUR;
+    int64_t last = to / HOUR * HOUR;
 
-    if (hour[0] >= hour[1]) {
-        scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, start, end);
+    sum->bucket = bound;
+    sum->edge_before = unit < at;
+    if (first > last) {
+        scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, from, to, on_edge);
         return;
     }
-    scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, start, hour[0]);
-    if (day[0] >= day[1]) {
-        scan(sum, store, reader, LLMLAB__LEVEL_HOUR, hour[0], hour[1]);
-    } else {
-        scan(sum, store, reader, LLMLAB__LEVEL_HOUR, hour[0], day[0]);
-        scan(sum, store, reader, LLMLAB__LEVEL_DAY, day[0], day[1]);
-        scan(sum, store, reader, LLMLAB__LEVEL_HOUR, day[1], hour[1]);
-    }
-    scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, hour[1], end);
+    scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, from, first, on_edge);
+    scan(sum, store, reader, LLMLAB__LEVEL_HOUR, first, last, on_edge);
+    scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, last, to, on_edge);
 }
 
 /* The smallest view that has all that is asked for. */
@@ -239,34 +267,26 @@ view_of(unsigned group_by)
                                               : LLMLAB__VIEW_ALL;
 }
 
-/* With the coarsest level that fits: buckets on the bounds of a level in one
- * scan, others one by one; hours of a zone off the hour by quarters. */
+/* Whole UTC days or hours go to the bucket they lie in for the most part; what
+ * lies between a bucket's bound and the nearest unit's then changes sides. So
+ * a day in a zone east or west reads a few hours more, not all of them. */
 static void
-scan_levels(sum_t *sum, llmlab__store_t *store, llmlab__reader_t *reader)
+scan_all(sum_t *sum, llmlab__store_t *store, llmlab__reader_t *reader)
 {
-    bool hours = true;
-    bool days = true;
+    llmlab__level_t level = sum->query->granularity == LLMLAB__HOURLY
+                                ? LLMLAB__LEVEL_HOUR
+                                : LLMLAB__LEVEL_DAY;
 
+    sum->unit = llmlab__level_seconds(level);
     for (size_t i = 0; i <= sum->buckets; i++) {
         /* A zone's offset of old may not even be on the quarter. */
         sum->bounds[i] = sum->bounds[i] / QUARTER * QUARTER;
-        hours = hours && sum->bounds[i] % HOUR == 0;
-        days = days && sum->bounds[i] % DAY == 0;
     }
-    if (days || hours || sum->query->granularity == LLMLAB__HOURLY) {
-        if (!days && sum->buckets == 1) {
-            scan_bucket(sum, store, reader, sum->bounds[0], sum->bounds[1]);
-            return;
-        }
-        scan(sum, store, reader,
-             days    ? LLMLAB__LEVEL_DAY
-             : hours ? LLMLAB__LEVEL_HOUR
-                     : LLMLAB__LEVEL_QUARTER,
-             sum->bounds[0], sum->bounds[sum->buckets]);
-        return;
-    }
-    for (size_t i = 0; i < sum->buckets; i++) {
-        scan_bucket(sum, store, reader, sum->bounds[i], sum->bounds[i + 1]);
+    sum->bucket = 0;
+    scan(sum, store, reader, level, nearest(sum, sum->bounds[0]),
+         nearest(sum, sum->bounds[sum->buckets]), on_unit);
+    for (size_t i = 0; i <= sum->buckets; i++) {
+        scan_edge(sum, store, reader, i);
     }
 }
 
@@ -324,7 +344,7 @@ llmlab__cost_query(llmlab__store_t *store, llmlab__reader_t *reader,
     if (!bounds_make(&sum)) {
         sum.status = llmlab__fail(LLMLAB_ENOMEM, "no memory for costs");
     } else {
-        scan_levels(&sum, store, reader);
+        scan_all(&sum, store, reader);
     }
     llmlab__free(sum.bounds);
     llmlab__free(sum.slots);

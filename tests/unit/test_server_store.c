@@ -354,12 +354,55 @@ test_any_order_any_overlap(void **state)
     intervals_check(fixture, expected);
 }
 
-/* The same total, however the range is cut. */
+/* A row of an answer against the spans in its bucket. */
+static void
+row_check(fixture_t *fixture, sqlite3 *db, const llmlab__cost_query_t *query,
+          const llmlab__cost_row_t *row)
+{
+    static const char *const columns[LLMLAB__DIMENSIONS] = {
+        "provider", "model", "agent", "status", "environment", "api_key"};
+    int64_t end = query->granularity == LLMLAB__HOURLY  ? row->start + 3600
+                  : query->granularity == LLMLAB__DAILY ? row->start + 86400
+                                                        : query->range->end;
+    char where[256];
+    char sql[512];
+    size_t size = (size_t)snprintf(
+        where, sizeof(where),
+        "FROM span WHERE project=%lld AND start_ns>=%lld AND start_ns<%lld",
+        (long long)fixture->project.id, (long long)row->start * 1000000000,
+        (long long)end * 1000000000);
+
+    for (int i = 0; i < LLMLAB__DIMENSIONS; i++) {
+        if (query->group_by >> i & 1) {
+            size += (size_t)snprintf(where + size, sizeof(where) - size,
+                                     " AND %s=%lld", columns[i],
+                                     (long long)row->by[i]);
+        }
+    }
+    (void)snprintf(sql, sizeof(sql), "SELECT count(*) %s", where);
+    assert_int_equal(row->sums.of[LLMLAB__SUM_SPANS], ask(db, sql));
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT sum(cost_nano)+sum(cost_rest)/1000000 %s "
+                   "AND counted=1",
+                   where);
+    assert_int_equal(row->sums.of[LLMLAB__SUM_COST_NANO], ask(db, sql));
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT sum(cost_rest)%%1000000 %s "
+                   "AND counted=1",
+                   where);
+    assert_int_equal(row->sums.of[LLMLAB__SUM_COST_REST], ask(db, sql));
+}
+
+/* The same total, however the range is cut, and each bucket its spans. */
 static void
 test_costs_in_every_zone(void **state)
 {
-    static const char *const zones[] = {"UTC", "+05:45", "-03:30", "+01:00",
-                                        "-11:00"};
+    static const char *const zones[] = {"UTC",    "+05:45", "-03:30", "+01:00",
+                                        "-11:00", "+12:00", "+12:45"};
+    static const unsigned groups[] = {
+        0, 1u << LLMLAB__BY_MODEL, 1u << LLMLAB__BY_AGENT,
+        1u << LLMLAB__BY_MODEL | 1u << LLMLAB__BY_STATUS};
+    sqlite3 *db;
     fixture_t *fixture = *state;
     llmlab__store_t *store = fixture->store;
     llmlab__reader_t *reader;
@@ -373,18 +416,19 @@ test_costs_in_every_zone(void **state)
         assert_int_equal(batch->accepted, RECORDS);
         llmlab__batch_destroy(batch);
     }
+    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
     reader = store->ops->acquire(store);
     for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {
-        for (int granularity = 0; granularity < 3; granularity++) {
+        for (int at = 0; at < 12; at++) {
             llmlab__range_texts_t texts = {.tz = zones[i]};
             llmlab__time_range_t range;
             llmlab__problem_t problem;
             llmlab__cost_result_t result;
-            llmlab__cost_query_t query = {
-                .project = fixture->project.id,
-                .range = &range,
-                .granularity = (llmlab__granularity_t)granularity,
-                .group_by = 1u << LLMLAB__BY_MODEL};
+            llmlab__cost_query_t query = {.project = fixture->project.id,
+                                          .range = &range,
+                                          .granularity =
+                                              (llmlab__granularity_t)(at % 3),
+                                          .group_by = groups[at / 3]};
             llmlab__sums_t sum = {{0}};
 
             assert_true(llmlab__time_range_read(
@@ -395,6 +439,7 @@ test_costs_in_every_zone(void **state)
                 assert_true(llmlab__sums_add(&sum, &result.rows[row].sums));
                 assert_in_range(result.rows[row].start, range.start,
                                 range.end - 1);
+                row_check(fixture, db, &query, &result.rows[row]);
                 assert_true(row == 0 || result.rows[row - 1].start <=
                                             result.rows[row].start);
             }
@@ -402,7 +447,7 @@ test_costs_in_every_zone(void **state)
                              result.total.of[LLMLAB__SUM_COST_NANO]);
             assert_int_equal(sum.of[LLMLAB__SUM_COST_REST],
                              result.total.of[LLMLAB__SUM_COST_REST]);
-            if (i == 0 && granularity == 0) {
+            if (i == 0 && at == 0) {
                 first = result.total;
             }
             assert_memory_equal(&first, &result.total, sizeof(first));
@@ -411,6 +456,7 @@ test_costs_in_every_zone(void **state)
         }
     }
     store->ops->release(store, reader);
+    (void)sqlite3_close(db);
     assert_int_equal(first.of[LLMLAB__SUM_SPANS], INSTANCES * RECORDS);
 }
 
@@ -434,6 +480,11 @@ test_keys(void **state)
     assert_int_equal(store->ops->key_find(reader, key.hash, &found),
                      LLMLAB_ENOTFOUND);
     assert_int_equal(store->ops->key_create(store, &key), LLMLAB_OK);
+    /* One reader sees one state of the database. */
+    assert_int_equal(store->ops->key_find(reader, key.hash, &found),
+                     LLMLAB_ENOTFOUND);
+    store->ops->release(store, reader);
+    reader = store->ops->acquire(store);
     assert_int_equal(store->ops->key_find(reader, key.hash, &found), LLMLAB_OK);
     assert_int_equal(found.id, key.id);
     assert_int_equal(found.scope, LLMLAB__SCOPE_READ);
@@ -441,6 +492,8 @@ test_keys(void **state)
     assert_string_equal(found.slug, "demo");
     assert_int_equal(found.revoked_ns, 0);
     assert_int_equal(store->ops->key_revoke(store, key.id), LLMLAB_OK);
+    store->ops->release(store, reader);
+    reader = store->ops->acquire(store);
     assert_int_equal(store->ops->key_find(reader, key.hash, &found), LLMLAB_OK);
     assert_true(found.revoked_ns != 0);
     assert_int_equal(store->ops->key_revoke(store, 999), LLMLAB_ENOTFOUND);

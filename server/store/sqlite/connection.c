@@ -17,6 +17,7 @@
 
 static const char *const texts[LLMLAB__SQL_COUNT] = {
     [LLMLAB__SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [LLMLAB__SQL_BEGIN_READ] = "BEGIN",
     [LLMLAB__SQL_COMMIT] = "COMMIT",
     [LLMLAB__SQL_SPAN_INSERT] =
         "INSERT INTO span(project,start_ns,span_id,trace_high,trace_low,"

@@ -16,6 +16,7 @@
 /* The statements a connection uses, prepared at their first use. */
 typedef enum llmlab__sql_e {
     LLMLAB__SQL_BEGIN,
+    LLMLAB__SQL_BEGIN_READ,
     LLMLAB__SQL_COMMIT,
     LLMLAB__SQL_SPAN_INSERT,
     LLMLAB__SQL_SPAN_GET,

@@ -63,6 +63,19 @@ sqlite_numbers(llmlab__store_t *store, llmlab__store_numbers_t *out)
     out->checkpoints = atomic_load(&sqlite->checkpoints);
 }
 
+/* An answer is read from one state of the database, and the locks of a
+ * snapshot are taken once. Without it each statement has its own. */
+static void
+reader_step(llmlab__reader_t *reader, llmlab__sql_t which)
+{
+    sqlite3_stmt *sql = llmlab__connection_sql(&reader->connection, which);
+
+    if (sql != NULL) {
+        (void)sqlite3_step(sql);
+        sqlite3_reset(sql);
+    }
+}
+
 static llmlab__reader_t *
 sqlite_acquire(llmlab__store_t *store)
 {
@@ -75,15 +88,17 @@ sqlite_acquire(llmlab__store_t *store)
         sqlite->readers = reader->next;
     }
     pthread_mutex_unlock(&sqlite->reader_lock);
-    if (reader != NULL) {
-        return reader;
+    if (reader == NULL) {
+        reader = llmlab__calloc(1, sizeof(*reader));
+        if (reader != NULL &&
+            llmlab__connection_open(&reader->connection, sqlite->path, false) !=
+                LLMLAB_OK) {
+            llmlab__free(reader);
+            reader = NULL;
+        }
     }
-    reader = llmlab__calloc(1, sizeof(*reader));
-    if (reader != NULL &&
-        llmlab__connection_open(&reader->connection, sqlite->path, false) !=
-            LLMLAB_OK) {
-        llmlab__free(reader);
-        reader = NULL;
+    if (reader != NULL) {
+        reader_step(reader, LLMLAB__SQL_BEGIN_READ);
     }
     return reader;
 }
@@ -99,6 +114,9 @@ sqlite_release(llmlab__store_t *store, llmlab__reader_t *reader)
     /* A statement left open would keep its snapshot of the database. */
     for (int i = 0; i < LLMLAB__SQL_COUNT; i++) {
         sqlite3_reset(reader->connection.statements[i]);
+    }
+    if (!sqlite3_get_autocommit(reader->connection.db)) {
+        reader_step(reader, LLMLAB__SQL_COMMIT);
     }
     pthread_mutex_lock(&sqlite->reader_lock);
     reader->next = sqlite->readers;
