@@ -379,12 +379,11 @@ request_begin(llmlab__listener_t *listener, llmlab__request_t *request,
     if (request->reply.status == 0) {
         return MHD_YES; /* the body comes next */
     }
-    if (!body_announced(request, &size)) {
-        return reply_queue(request);
-    }
-    /* A small body is swallowed first: a client that still writes while the
-     * connection closes may never read the answer. */
-    if (size > request->server->limits.max_body) {
+    /* The answer waits for the end of the request, or MHD would close the
+     * connection with it. A small body is swallowed first for the same reason:
+     * a client that still writes may never read the answer. */
+    if (body_announced(request, &size) &&
+        size > request->server->limits.max_body) {
         request->reply.close = true;
         return reply_queue(request);
     }

@@ -6,6 +6,7 @@ llmlab-test: threads timeout=300
 
 import datetime
 import decimal
+import http.client
 import json
 import random
 import time
@@ -66,6 +67,22 @@ class HappyPath(Base):
         self.assertEqual(children[0]["finish_reason"], "stop")
         self.assertEqual(children[2]["cost_usd"], None)
         self.assertEqual(children[2]["pricing"], "unpriced")
+
+    def test_answers_on_one_connection(self):
+        link = http.client.HTTPConnection("127.0.0.1", self.server.port,
+                                          timeout=20)
+        self.addCleanup(link.close)
+        for path, key, expected in (
+                ("/healthz", None, 200),
+                ("/v1/projects/-/costs", self.read, 200),
+                ("/v1/projects/-/costs", None, 401),
+                ("/nowhere", None, 404)):
+            headers = {"Authorization": "Bearer " + key} if key else {}
+            link.request("GET", path, headers=headers)
+            reply = link.getresponse()
+            reply.read()
+            self.assertEqual(reply.status, expected, path)
+            self.assertNotEqual(reply.getheader("Connection"), "close", path)
 
     def test_costs_by_group_and_day(self):
         sender = Sender()
