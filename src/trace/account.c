@@ -102,7 +102,7 @@ void
 llmlab__tracer_counts(const llmlab__tracer_t *tracer,
                       llmlab__tracer_counts_t *out)
 {
-    const llmlab__recorders_t *recorders = atomic_load(&tracer->recorders);
+    const llmlab__recorders_t *recorders;
     uint64_t generation = llmlab__fork_generation();
     uint64_t started = 0;
     uint64_t ended = 0;
@@ -118,6 +118,8 @@ llmlab__tracer_counts(const llmlab__tracer_t *tracer,
         out->accepted = atomic_load(&tracer->accepted_outside);
         out->stale_ends = atomic_load(&tracer->stale_ends);
     }
+    /* Only now: whoever dropped one of those had recorders. */
+    recorders = atomic_load(&tracer->recorders);
     if (recorders == NULL || recorders->generation != generation) {
         return;
     }
