@@ -47,3 +47,10 @@ def run(tmp_path):
         assert done.returncode == status, done.stdout + done.stderr
         return done
     return run
+
+
+@pytest.fixture
+def provider():
+    from fake_provider import FakeProvider
+    with FakeProvider() as fake:
+        yield fake

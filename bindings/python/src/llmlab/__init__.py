@@ -20,7 +20,7 @@ from ._log import TraceIdFilter
 from ._native import LLMLabError
 from ._plain import cost, resolve, usage
 from ._span import Span, current_span, propagate, span, trace
-from .instrument import instrument, uninstrument
+from ._instrument import instrument, uninstrument
 
 __version__ = "0.1.0"
 

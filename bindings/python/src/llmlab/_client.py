@@ -78,7 +78,7 @@ class LLMLab:
                 default = self
         _watch_multiprocessing()
         if instrument:
-            from .instrument import instrument as patch
+            from ._instrument import instrument as patch
 
             patch(*(() if instrument is True else instrument))
 

@@ -24,7 +24,8 @@ def _start(client: Any, method: str, path: str, request: Any) -> Call | None:
     provider = "vertex" if getattr(client, "vertexai", False) else "google"
     facts = dict(request) if isinstance(request, dict) else {}
     facts["model"] = found[1]
-    return Call("google", provider, _APIS[found[2]], facts)
+    call = Call("google", provider, _APIS[found[2]], facts)
+    return call if call.span else None
 
 
 def _event(chunk: Any) -> bytes:
@@ -76,6 +77,7 @@ def _fail(call: Call, error: BaseException) -> None:
     status = getattr(error, "status", None)
     if isinstance(error, Exception) and isinstance(code, int):
         call.span.set_error(str(status or type(error).__name__), None, code)
+        call.end()
     call.fail(error)
 
 

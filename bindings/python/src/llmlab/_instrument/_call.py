@@ -24,10 +24,18 @@ class Call:
         self.api = api
         self.injected = False
         self.done = False
+        self.watched = False  # its end is told by the response
+        # While the next bytes are waited for; a response that breaks off
+        # closes itself before its error is seen.
+        self.pulling = False
         self.stream = 0  # a reader's handle
         self.seen = False  # the first token
         self.span = Span(f"{sdk}.{api}", KINDS.get(api, "llm"))
         self.span.start()
+        if not self.span:
+            self.done = True
+            return
+        self.span._do(lib.llmlab_bind_set_model, provider, None)
         model = request.get("model")
         if isinstance(model, str):
             self.span.set_request_model(model)

@@ -67,8 +67,9 @@ def _start(client: Any, options: Any, stream: bool, sdk: str) -> Call | None:
     if api is None:
         return None
     request = options.json_data
-    return Call(sdk, _provider(client, sdk), api,
+    call = Call(sdk, _provider(client, sdk), api,
                 request if isinstance(request, dict) else {})
+    return call if call.span else None
 
 
 def _with_usage(call: Call | None, options: Any, stream: bool) -> Any:
@@ -140,7 +141,8 @@ class _Hide:
 def _watch(call: Call, response: Any) -> None:
     """See the bytes of a response that is still to be read."""
     hide = _Hide() if call.injected else None
-    call.begin_stream()
+    call.watched = True
+    guard(call.begin_stream)
 
     if hasattr(response, "aiter_bytes"):
         aiter_bytes = response.aiter_bytes
@@ -149,11 +151,15 @@ def _watch(call: Call, response: Any) -> None:
         async def watched_aiter(chunk_size: int | None = None,
                                 ) -> AsyncIterator[bytes]:
             try:
+                call.pulling = True
                 async for piece in aiter_bytes(chunk_size):
+                    call.pulling = False
                     guard(call.feed, piece)
                     shown = piece if hide is None else hide(piece)
                     if shown:
                         yield shown
+                    call.pulling = True
+                call.pulling = False
                 if hide is not None:
                     rest = hide.rest()
                     if rest:
@@ -167,7 +173,8 @@ def _watch(call: Call, response: Any) -> None:
             try:
                 await aclose()
             finally:
-                guard(call.end_stream)
+                if not call.pulling:
+                    guard(call.end_stream)
 
         response.aiter_bytes = watched_aiter
         response.aclose = watched_aclose
@@ -177,11 +184,15 @@ def _watch(call: Call, response: Any) -> None:
 
     def watched_iter(chunk_size: int | None = None) -> Iterator[bytes]:
         try:
+            call.pulling = True
             for piece in iter_bytes(chunk_size):
+                call.pulling = False
                 guard(call.feed, piece)
                 shown = piece if hide is None else hide(piece)
                 if shown:
                     yield shown
+                call.pulling = True
+            call.pulling = False
             if hide is not None:
                 rest = hide.rest()
                 if rest:
@@ -195,7 +206,8 @@ def _watch(call: Call, response: Any) -> None:
         try:
             close()
         finally:
-            guard(call.end_stream)
+            if not call.pulling:
+                guard(call.end_stream)
 
     response.iter_bytes = watched_iter
     response.close = watched_close
@@ -203,9 +215,9 @@ def _watch(call: Call, response: Any) -> None:
 
 def _answered(response: Any, retries: int) -> None:
     call = _call.get()
-    if call is None or call.done or call.stream:
+    if call is None or call.done or call.watched:
         return
-    call.attempt(retries + 1)
+    guard(call.attempt, retries + 1)
     if response.is_closed or hasattr(response, "_content"):
         call.body(response.content)
     else:
@@ -244,8 +256,8 @@ def _request(sdk: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 raise
             finally:
                 _call.reset(token)
-                if not call.done and not call.stream:
-                    call.end()  # a reply that we never saw
+                if not call.done and not call.watched:
+                    guard(call.end)  # a reply that we never saw
         return request
     return make
 
@@ -274,8 +286,8 @@ def _arequest(sdk: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
                 raise
             finally:
                 _call.reset(token)
-                if not call.done and not call.stream:
-                    call.end()  # a reply that we never saw
+                if not call.done and not call.watched:
+                    guard(call.end)  # a reply that we never saw
         return request
     return make
 
