@@ -84,8 +84,8 @@ send_call(cli_replay_t *replay, const cli_workload_call_t *call,
     record.parent = replay->root;
     record.start_ns = time->start_ns;
     record.end_ns = time->end_ns;
-    record.provider = replay->models[model].provider;
-    record.model = replay->models[model].model;
+    record.provider = llmlab_text_of(replay->models[model].provider);
+    record.model = llmlab_text_of(replay->models[model].model);
     record.usage = &usage;
     llmlab_record_call(replay->client, &record);
 }

@@ -21,15 +21,15 @@ main(void)
     llmlab_usage_set(&usage, LLMLAB_USAGE_REASONING_TOKENS, 256);
 
     llmlab_call_init(&call);
-    call.provider = "openai";
-    call.model = "o4-mini-2025-04-16";
+    call.provider = LLMLAB_TEXT("openai");
+    call.model = LLMLAB_TEXT("o4-mini-2025-04-16");
     call.usage = &usage;
     call.end_ns = (int64_t)time(NULL) * 1000000000;
     call.start_ns = call.end_ns - 1834000000; /* it took 1.834 s */
-    call.agent = "summarizer";
-    call.user = "u-17";
-    call.service_tier = "default";
-    call.finish_reason = "stop";
+    call.agent = LLMLAB_TEXT("summarizer");
+    call.user = LLMLAB_TEXT("u-17");
+    call.service_tier = LLMLAB_TEXT("default");
+    call.finish_reason = LLMLAB_TEXT("stop");
     status = llmlab_record_call(client, &call);
     printf("recorded: %s\n", llmlab_status_text(status));
 

@@ -26,8 +26,8 @@ main(void)
     llmlab_usage_set(&usage, LLMLAB_USAGE_INPUT_TOKENS, 1000);
     llmlab_usage_set(&usage, LLMLAB_USAGE_OUTPUT_TOKENS, 100);
     llmlab_call_init(&call);
-    call.provider = "openai";
-    call.model = "gpt-4o-mini";
+    call.provider = LLMLAB_TEXT("openai");
+    call.model = LLMLAB_TEXT("gpt-4o-mini");
     call.usage = &usage;
     status = llmlab_record_call(client, &call);
     if (llmlab_client_close(client, 5000) != LLMLAB_OK) {

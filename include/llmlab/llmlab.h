@@ -10,6 +10,7 @@
 #include <llmlab/pricing.h>
 #include <llmlab/span.h>
 #include <llmlab/status.h>
+#include <llmlab/text.h>
 #include <llmlab/usage.h>
 #include <llmlab/version.h>
 

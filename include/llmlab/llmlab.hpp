@@ -26,6 +26,13 @@
 namespace llmlab
 {
 
+/** Text for a llmlab_call_t, borrowed. */
+inline llmlab_text_t
+text(std::string_view view) noexcept
+{
+    return {view.data(), view.size()};
+}
+
 /** An amount as an exact decimal of USD. */
 inline std::string
 to_string(llmlab_money_t money)

@@ -11,6 +11,7 @@
 #include <llmlab/export.h>
 #include <llmlab/pricing.h>
 #include <llmlab/status.h>
+#include <llmlab/text.h>
 #include <llmlab/usage.h>
 
 /** Kinds of step: X(enumerator, value, name on the wire). */
@@ -47,26 +48,22 @@ typedef struct llmlab_span_s llmlab_span_t;
 /** The length of a W3C traceparent with its NUL. */
 #define LLMLAB_TRACEPARENT_TEXT 56
 
-/** A finished call, for llmlab_record_call(). Zero means "not stated". Texts
- * and bodies are copied before the function returns. */
+/** A finished call, for llmlab_record_call(). Zero and empty mean "not stated".
+ * Texts are copied before that returns. */
 typedef struct llmlab_call_s {
     size_t struct_size;          /* set by llmlab_call_init() */
     const llmlab_span_t *parent; /* NULL: a trace of its own */
-    const char *traceparent;     /* used when parent is NULL */
-    const char *name;            /* NULL: the model's name */
     llmlab_span_kind_t kind;     /* LLMLAB_SPAN_LLM by the init */
     llmlab_outcome_t outcome;
     int64_t start_ns; /* Unix time; both 0: now */
     int64_t end_ns;
-    const char *provider;
-    const char *api;
-    const char *model;         /* served */
-    const char *request_model; /* asked for */
-    const char *response_id;
-    const char *finish_reason;
-    const char *service_tier;
-    const char *region;
-    const char *speed;
+    llmlab_text_t name; /* empty: the model's name */
+    llmlab_text_t provider;
+    llmlab_text_t api;
+    llmlab_text_t model;         /* served */
+    llmlab_text_t request_model; /* asked for */
+    llmlab_text_t response_id;
+    llmlab_text_t finish_reason;
     const llmlab_usage_t *usage;
     const llmlab_money_t *provider_cost; /* the charge the provider stated */
     int64_t ttft_ns;                     /* 0: unknown */
@@ -74,11 +71,15 @@ typedef struct llmlab_call_s {
     int32_t http_status;
     int batch;
     int stream;
-    const char *agent;
-    const char *user;
-    const char *session;
-    const char *error_type;
-    const char *error_code;
+    llmlab_text_t agent;
+    llmlab_text_t user;
+    llmlab_text_t session;
+    llmlab_text_t service_tier;
+    llmlab_text_t region;
+    llmlab_text_t speed;
+    llmlab_text_t error_type;
+    llmlab_text_t error_code;
+    llmlab_text_t traceparent; /* used when parent is NULL */
 } llmlab_call_t;
 
 LLMLAB_BEGIN_DECLS
@@ -252,8 +253,47 @@ LLMLAB_API llmlab_status_t llmlab_span_ids(const llmlab_span_t *span,
 /** The client a span was started on; NULL for NULL. */
 LLMLAB_API llmlab_client_t *llmlab_span_client(const llmlab_span_t *span);
 
-/** Zeroes *call and sets struct_size and kind. */
-LLMLAB_API void llmlab_call_init(llmlab_call_t *call);
+/** Zeroes *call and sets struct_size and kind; NULL is a no-op. Here and member
+ * by member, so that a compiler leaves out what is set afterwards, and
+ * struct_size is what the program was compiled with. */
+static inline void
+llmlab_call_init(llmlab_call_t *call)
+{
+    llmlab_text_t none = {NULL, 0};
+
+    if (call == NULL) {
+        return;
+    }
+    call->struct_size = sizeof(*call);
+    call->parent = NULL;
+    call->kind = LLMLAB_SPAN_LLM;
+    call->outcome = LLMLAB_UNSET;
+    call->start_ns = 0;
+    call->end_ns = 0;
+    call->name = none;
+    call->provider = none;
+    call->api = none;
+    call->model = none;
+    call->request_model = none;
+    call->response_id = none;
+    call->finish_reason = none;
+    call->usage = NULL;
+    call->provider_cost = NULL;
+    call->ttft_ns = 0;
+    call->attempt = 0;
+    call->http_status = 0;
+    call->batch = 0;
+    call->stream = 0;
+    call->agent = none;
+    call->user = none;
+    call->session = none;
+    call->service_tier = none;
+    call->region = none;
+    call->speed = none;
+    call->error_type = none;
+    call->error_code = none;
+    call->traceparent = none;
+}
 
 /** Record a finished call in one step. Statuses as llmlab_span_end. */
 LLMLAB_API llmlab_status_t llmlab_record_call(llmlab_client_t *client,

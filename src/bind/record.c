@@ -61,12 +61,15 @@ static const struct {
 static bool
 take_text(llmlab__document_t *document, void *field)
 {
-    llmlab__string_t text = {NULL, 0};
+    llmlab__string_t string = {NULL, 0};
+    llmlab_text_t text;
 
-    if (!llmlab__document_string(document, &text)) {
+    if (!llmlab__document_string(document, &string)) {
         return false;
     }
-    memcpy(field, &text.data, sizeof text.data);
+    text.data = string.data;
+    text.size = string.data == NULL ? 0 : string.size;
+    memcpy(field, &text, sizeof text);
     return true;
 }
 
@@ -259,7 +262,7 @@ record_below(llmlab_client_t *client, int client_handle, call_t *call)
         if (parent->kind == LLMLAB__HANDLE_SPAN) {
             call->call.parent = parent->object;
         } else {
-            call->call.traceparent = parent->object;
+            call->call.traceparent = llmlab_text_of(parent->object);
         }
         status = llmlab_record_call(client, &call->call);
     }

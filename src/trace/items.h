@@ -21,8 +21,16 @@ llmlab__copy_short(unsigned char *to, const void *from, size_t size)
 {
     const unsigned char *source = from;
 
-    if (size > 32) {
+    if (size > 64) {
         memcpy(to, source, size);
+    } else if (size > 32) {
+        unsigned char head[32];
+        unsigned char tail[32];
+
+        memcpy(head, source, 32);
+        memcpy(tail, source + size - 32, 32);
+        memcpy(to, head, 32);
+        memcpy(to + size - 32, tail, 32);
     } else if (size >= 16) {
         unsigned char head[16];
         unsigned char tail[16];

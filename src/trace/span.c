@@ -3,53 +3,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "trace/identify.h"
 
 #define RELAXED memory_order_relaxed
-
-/* Ids of a new trace: time-ordered, so that a store keeps them together. */
-static void
-new_trace_id(llmlab__recorder_t *recorder, int64_t unix_ns, uint64_t id[2])
-{
-    uint64_t ms = (uint64_t)unix_ns / 1000000;
-
-    id[0] = ms << 16 | llmlab__rng_next(&recorder->rng) >> 48;
-    id[1] = llmlab__rng_next(&recorder->rng);
-}
-
-static uint64_t
-new_span_id(llmlab__recorder_t *recorder)
-{
-    uint64_t id;
-
-    do {
-        id = llmlab__rng_next(&recorder->rng);
-    } while (id == 0);
-    return id;
-}
-
-void
-llmlab__trace_identify(const llmlab__tracer_t *tracer,
-                       llmlab__recorder_t *recorder,
-                       const llmlab_span_t *parent, const char *traceparent,
-                       llmlab__record_t *record)
-{
-    record->span_id = new_span_id(recorder);
-    record->parent_id = 0;
-    if (parent != NULL && llmlab__span_is_open(parent)) {
-        record->trace_id[0] = parent->record.trace_id[0];
-        record->trace_id[1] = parent->record.trace_id[1];
-        record->parent_id = parent->record.span_id;
-        return;
-    }
-    record->flags |= LLMLAB__RECORD_ROOT;
-    if (traceparent == NULL ||
-        !llmlab__traceparent_parse(traceparent, record->trace_id,
-                                   &record->parent_id)) {
-        record->parent_id = 0;
-        new_trace_id(recorder, llmlab__record_start_unix(tracer, record),
-                     record->trace_id);
-    }
-}
 
 /* Only what a reader of the record may look at is set; the rest of a span's
  * memory keeps what its last use left there. */
@@ -131,8 +87,8 @@ start(llmlab_client_t *client, const llmlab_span_t *parent,
         (uint8_t)((unsigned)kind < LLMLAB_SPAN_KINDS ? kind
                                                      : LLMLAB_SPAN_GENERIC);
     span->record.start_ns = llmlab__clock_mono_ns();
-    llmlab__trace_identify(tracer, recorder, parent, traceparent,
-                           &span->record);
+    llmlab__trace_identify(tracer, recorder, parent,
+                           llmlab_text_of(traceparent), &span->record);
     span->sampled = llmlab__tracer_samples(tracer, span->record.trace_id);
     if (span->record.parent_id != 0 && traceparent == NULL) {
         inherit(span, parent);

@@ -83,19 +83,22 @@ llmlab_status_t llmlab__span_price(llmlab_span_t *span);
 void llmlab__record_set_cost(llmlab__record_t *record,
                              const llmlab_cost_t *cost);
 
-/* Usage as the USAGE item's value; returns its size. */
+/* Usage as the USAGE item's value, which needs room for all of it; returns its
+ * size. */
 static inline uint16_t
-llmlab__usage_pack(const llmlab_usage_t *usage,
-                   uint64_t out[1 + LLMLAB_USAGE_CAPACITY])
+llmlab__usage_pack(const llmlab_usage_t *usage, void *out)
 {
     uint64_t fields = (UINT64_C(1) << LLMLAB_USAGE_CAPACITY) - 1;
-    size_t size = 1;
+    uint64_t present = usage->present & fields;
+    unsigned char *at = out;
 
-    out[0] = usage->present & fields;
-    for (uint64_t left = out[0]; left != 0; left &= left - 1) {
-        out[size++] = usage->count[__builtin_ctzll(left)];
+    memcpy(at, &present, sizeof(present));
+    at += sizeof(present);
+    for (uint64_t left = present; left != 0; left &= left - 1) {
+        memcpy(at, &usage->count[__builtin_ctzll(left)], sizeof(uint64_t));
+        at += sizeof(uint64_t);
     }
-    return (uint16_t)(size * sizeof(out[0]));
+    return (uint16_t)(at - (unsigned char *)out);
 }
 
 /* Put the captured text that does not fit into the record into the ring. */
@@ -117,7 +120,7 @@ llmlab__tracer_claim(const llmlab__tracer_t *tracer,
 }
 
 /* Strict W3C traceparent, version 00. True: *trace_id, *span_id are set. */
-bool llmlab__traceparent_parse(const char *text, uint64_t trace_id[2],
+bool llmlab__traceparent_parse(llmlab_text_t text, uint64_t trace_id[2],
                                uint64_t *span_id);
 
 /* Count a priced call's cost; false when it has none that is known. */
@@ -157,12 +160,6 @@ typedef struct llmlab__facts_s {
 void llmlab__facts_gather(llmlab__facts_t *out, const llmlab__items_t *items,
                           uint16_t flags);
 
-/* Ids for a record whose start is set: below parent, else below the span that
- * traceparent names, else of a new trace. Parts may be NULL. */
-void llmlab__trace_identify(const llmlab__tracer_t *tracer,
-                            llmlab__recorder_t *recorder,
-                            const llmlab_span_t *parent,
-                            const char *traceparent, llmlab__record_t *record);
 static inline bool
 llmlab__tracer_samples(const llmlab__tracer_t *tracer,
                        const uint64_t trace_id[2])

@@ -20,13 +20,14 @@ is_lower_hex(const char *text, size_t size)
 }
 
 bool
-llmlab__traceparent_parse(const char *text, uint64_t trace_id[2],
+llmlab__traceparent_parse(llmlab_text_t header, uint64_t trace_id[2],
                           uint64_t *span_id)
 {
-    if (text == NULL || strnlen(text, SIZE + 1) != SIZE ||
-        memcmp(text, "00-", 3) != 0 || text[35] != '-' || text[52] != '-' ||
-        !is_lower_hex(text + 3, 32) || !is_lower_hex(text + 36, 16) ||
-        !is_lower_hex(text + 53, 2)) {
+    const char *text = header.data;
+
+    if (header.size != SIZE || memcmp(text, "00-", 3) != 0 || text[35] != '-' ||
+        text[52] != '-' || !is_lower_hex(text + 3, 32) ||
+        !is_lower_hex(text + 36, 16) || !is_lower_hex(text + 53, 2)) {
         return false;
     }
     if (llmlab__unhex64(text + 3, &trace_id[0]) != 0 ||

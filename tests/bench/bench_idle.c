@@ -74,7 +74,7 @@ be_client(int calls)
     }
     llmlab_config_destroy(config);
     llmlab_call_init(&call);
-    call.model = "gpt-4o-mini";
+    call.model = LLMLAB_TEXT("gpt-4o-mini");
     if (calls > 0) {
         llmlab_record_call(client, &call);
         llmlab_client_flush(client, 300, NULL);

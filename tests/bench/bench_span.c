@@ -11,6 +11,7 @@
  * drains between the repeats, is not woken in what is measured. */
 #define BURST   500
 #define REPEATS 60
+#define IDS     64
 #define ROUNDS  25
 #define PACED   4000 /* a thread and round: they fit its ring */
 
@@ -25,7 +26,6 @@ static const char *const paced_settings[] = {
 };
 
 static llmlab_client_t *client;
-static llmlab_usage_t usage;
 
 static void
 two_clock_reads(void)
@@ -60,7 +60,50 @@ no_attributes(void)
     llmlab_span_end(llmlab_span_start(client, NULL, "step", LLMLAB_SPAN_TOOL));
 }
 
-/* A finished call whose times the caller took, as an instrumentation does. */
+/* What an instrumentation has read out of a provider's reply. */
+static struct {
+    llmlab_text_t request_model;
+    llmlab_text_t model;
+    llmlab_text_t finish_reason;
+    char ids[IDS][48];
+    size_t id_size;
+    llmlab_usage_t usage;
+    uint64_t count;
+} reply;
+
+static void
+read_reply(void)
+{
+    int i;
+
+    reply.request_model = llmlab_text_of("gpt-4o-mini");
+    reply.model = llmlab_text_of("gpt-4o-mini-2024-07-18");
+    reply.finish_reason = llmlab_text_of("stop");
+    for (i = 0; i < IDS; i++) {
+        snprintf(reply.ids[i], sizeof reply.ids[i],
+                 "chatcmpl-BxQ2mVnTg7RkZ0aUeWcYs%08d", i * 7919);
+    }
+    reply.id_size = strlen(reply.ids[0]);
+    llmlab_usage_init(&reply.usage);
+    llmlab_usage_set(&reply.usage, LLMLAB_USAGE_INPUT_TOKENS, 1200);
+    llmlab_usage_set(&reply.usage, LLMLAB_USAGE_CACHE_READ_TOKENS, 1024);
+    llmlab_usage_set(&reply.usage, LLMLAB_USAGE_OUTPUT_TOKENS, 80);
+    llmlab_usage_set(&reply.usage, LLMLAB_USAGE_REASONING_TOKENS, 32);
+}
+
+/* The next reply: another id, other counts. */
+static inline void
+next_reply(void)
+{
+    reply.count++;
+    reply.usage.count[LLMLAB_USAGE_INPUT_TOKENS] = 1200 + reply.count % 512;
+    reply.usage.count[LLMLAB_USAGE_CACHE_READ_TOKENS] = reply.count % 1024;
+    reply.usage.count[LLMLAB_USAGE_OUTPUT_TOKENS] = 80 + reply.count % 256;
+    reply.usage.count[LLMLAB_USAGE_REASONING_TOKENS] = reply.count % 64;
+}
+
+/* A finished call whose times the caller took, as an instrumentation does: all
+ * that a reply of a common provider states. */
 static BENCH_HOT void
 one_shot_call(void)
 {
@@ -68,10 +111,16 @@ one_shot_call(void)
 
     llmlab_call_init(&call);
     call.start_ns = bench_now() + INT64_C(1780000000000000000);
-    call.provider = "openai";
-    call.api = "chat_completions";
-    call.model = "gpt-4o-mini-2024-07-18";
-    call.usage = &usage;
+    next_reply();
+    call.name = LLMLAB_TEXT("answer");
+    call.provider = LLMLAB_TEXT("openai");
+    call.api = LLMLAB_TEXT("chat_completions");
+    call.request_model = reply.request_model;
+    call.model = reply.model;
+    call.response_id.data = reply.ids[reply.count % IDS];
+    call.response_id.size = reply.id_size;
+    call.finish_reason = reply.finish_reason;
+    call.usage = &reply.usage;
     call.end_ns = bench_now() + INT64_C(1780000000000000000);
     llmlab_record_call(client, &call);
 }
@@ -84,7 +133,7 @@ one_shot_step(void)
 
     llmlab_call_init(&call);
     call.kind = LLMLAB_SPAN_TOOL;
-    call.name = "search";
+    call.name = LLMLAB_TEXT("search");
     call.start_ns = bench_now() + INT64_C(1780000000000000000);
     call.end_ns = bench_now() + INT64_C(1780000000000000000);
     llmlab_record_call(client, &call);
@@ -305,10 +354,7 @@ main(int argc, char **argv)
     bench_t bench;
 
     bench_begin(&bench, "span", argc, argv);
-    llmlab_usage_init(&usage);
-    llmlab_usage_set(&usage, LLMLAB_USAGE_INPUT_TOKENS, 1200);
-    llmlab_usage_set(&usage, LLMLAB_USAGE_CACHE_READ_TOKENS, 1024);
-    llmlab_usage_set(&usage, LLMLAB_USAGE_OUTPUT_TOKENS, 80);
+    read_reply();
     client = bench_open(settings);
     if (bench.counting) {
         /* What the first span of a thread sets up is not counted. */

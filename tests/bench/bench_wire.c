@@ -37,10 +37,10 @@ record(int number)
     llmlab_usage_set(&usage, LLMLAB_USAGE_OUTPUT_TOKENS,
                      50 + (uint64_t)number * 104729 % 900);
     llmlab_call_init(&call);
-    call.provider = "openai";
-    call.api = "chat_completions";
-    call.model = "gpt-4o-mini-2024-07-18";
-    call.finish_reason = "stop";
+    call.provider = LLMLAB_TEXT("openai");
+    call.api = LLMLAB_TEXT("chat_completions");
+    call.model = LLMLAB_TEXT("gpt-4o-mini-2024-07-18");
+    call.finish_reason = LLMLAB_TEXT("stop");
     call.usage = &usage;
     llmlab_record_call(client, &call);
 }

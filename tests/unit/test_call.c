@@ -41,9 +41,9 @@ fill(llmlab_call_t *call, llmlab_usage_t *usage)
     llmlab_usage_set(usage, LLMLAB_USAGE_INPUT_TOKENS, 1200);
     llmlab_usage_set(usage, LLMLAB_USAGE_OUTPUT_TOKENS, 80);
     llmlab_call_init(call);
-    call->provider = "openai";
-    call->api = "chat_completions";
-    call->model = "gpt-4o-mini-2024-07-18";
+    call->provider = LLMLAB_TEXT("openai");
+    call->api = LLMLAB_TEXT("chat_completions");
+    call->model = LLMLAB_TEXT("gpt-4o-mini-2024-07-18");
     call->usage = usage;
 }
 
@@ -58,20 +58,20 @@ test_a_call_arrives_whole(void **state)
 
     (void)state;
     fill(&call, &usage);
-    call.request_model = "gpt-4o-mini";
-    call.response_id = "r1";
-    call.finish_reason = "stop";
-    call.service_tier = "default";
-    call.region = "eu";
+    call.request_model = LLMLAB_TEXT("gpt-4o-mini");
+    call.response_id = LLMLAB_TEXT("r1");
+    call.finish_reason = LLMLAB_TEXT("stop");
+    call.service_tier = LLMLAB_TEXT("default");
+    call.region = LLMLAB_TEXT("eu");
     call.start_ns = INT64_C(1787296180000000000);
     call.end_ns = INT64_C(1787296181000000000);
     call.ttft_ns = 5;
     call.attempt = 2;
     call.http_status = 200;
     call.stream = 1;
-    call.agent = "run";
-    call.user = "u1";
-    call.session = "s1";
+    call.agent = LLMLAB_TEXT("run");
+    call.user = LLMLAB_TEXT("u1");
+    call.session = LLMLAB_TEXT("s1");
     assert_int_equal(llmlab_record_call(client, &call), LLMLAB_OK);
     record = recording_next(recording);
     assert_int_equal(record->type, LLMLAB__RECORD_SPAN);
@@ -122,8 +122,8 @@ test_a_call_joins_its_parent(void **state)
     llmlab_span_add_tag(parent, "t1", 2);
     fill(&call, &usage);
     call.parent = parent;
-    call.user = "u2";
-    call.name = "answer";
+    call.user = LLMLAB_TEXT("u2");
+    call.name = LLMLAB_TEXT("answer");
     assert_int_equal(llmlab_record_call(client, &call), LLMLAB_OK);
     llmlab_span_end(parent);
     record = recording_next(recording);
@@ -137,7 +137,7 @@ test_a_call_joins_its_parent(void **state)
 
     call.parent = NULL;
     call.traceparent =
-        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        LLMLAB_TEXT("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
     assert_int_equal(llmlab_record_call(client, &call), LLMLAB_OK);
     record = recording_next(recording);
     assert_true(record->parent_id == UINT64_C(0x00f067aa0ba902b7));
@@ -159,7 +159,7 @@ test_what_is_not_stated_is_not_there(void **state)
     assert_true(llmlab__clock_mono_ns() - record->start_ns <
                 INT64_C(5000000000));
 
-    call.error_type = "timeout";
+    call.error_type = LLMLAB_TEXT("timeout");
     call.kind = (llmlab_span_kind_t)99;
     call.outcome = (llmlab_outcome_t)-3;
     call.attempt = 1 << 20;
@@ -170,7 +170,8 @@ test_what_is_not_stated_is_not_there(void **state)
     call.struct_size = 0;
     assert_int_equal(llmlab_record_call(client, &call), LLMLAB_EINVAL);
     call.struct_size = offsetof(llmlab_call_t, provider);
-    call.provider = (const char *)1; /* beyond what the caller knows */
+    call.provider.data = (const char *)1; /* beyond what the caller knows */
+    call.provider.size = 8;
     assert_int_equal(llmlab_record_call(client, &call), LLMLAB_OK);
     recording->tracer.enabled = false;
     assert_int_equal(llmlab_record_call(client, &call), LLMLAB_EDISABLED);
@@ -210,7 +211,7 @@ test_a_call_that_cannot_fit_is_counted(void **state)
     memset(text, 'x', size);
     text[size] = '\0';
     llmlab_call_init(&call);
-    call.name = text;
+    call.name = llmlab_text_of(text);
     assert_int_equal(llmlab_record_call(client, &call), LLMLAB_EFULL);
     llmlab__tracer_counts(&recording->tracer, &counts);
     assert_int_equal(counts.accepted, 1);
@@ -229,8 +230,8 @@ test_unsampled_calls_are_short(void **state)
     (void)state;
     recording->tracer.sample_below = 0;
     fill(&call, &usage);
-    call.response_id = "r1";
-    call.user = "u1";
+    call.response_id = LLMLAB_TEXT("r1");
+    call.user = LLMLAB_TEXT("u1");
     assert_int_equal(llmlab_record_call(client, &call), LLMLAB_OK);
     record = recording_next(recording);
     assert_int_equal(record->type, LLMLAB__RECORD_UNSAMPLED);

@@ -211,8 +211,8 @@ test_stats_json_names_unpriced_models(void **state)
 
         llmlab_call_init(&call);
         snprintf(model, sizeof(model), "our-own-%d", i % 50);
-        call.provider = "nobody";
-        call.model = model;
+        call.provider = LLMLAB_TEXT("nobody");
+        call.model = llmlab_text_of(model);
         call.usage = &usage;
         assert_int_equal(llmlab_record_call(client, &call), LLMLAB_OK);
     }

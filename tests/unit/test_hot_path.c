@@ -129,8 +129,8 @@ one_shot(void)
     llmlab_usage_set(&usage, LLMLAB_USAGE_INPUT_TOKENS, 1200);
     llmlab_usage_set(&usage, LLMLAB_USAGE_OUTPUT_TOKENS, 80);
     llmlab_call_init(&call);
-    call.provider = "openai";
-    call.model = "gpt-4o-mini-2024-07-18";
+    call.provider = LLMLAB_TEXT("openai");
+    call.model = LLMLAB_TEXT("gpt-4o-mini-2024-07-18");
     call.usage = &usage;
     llmlab_record_call(client, &call);
 }
