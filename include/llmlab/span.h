@@ -259,8 +259,6 @@ LLMLAB_API llmlab_client_t *llmlab_span_client(const llmlab_span_t *span);
 static inline void
 llmlab_call_init(llmlab_call_t *call)
 {
-    llmlab_text_t none = {NULL, 0};
-
     if (call == NULL) {
         return;
     }
@@ -270,13 +268,13 @@ llmlab_call_init(llmlab_call_t *call)
     call->outcome = LLMLAB_UNSET;
     call->start_ns = 0;
     call->end_ns = 0;
-    call->name = none;
-    call->provider = none;
-    call->api = none;
-    call->model = none;
-    call->request_model = none;
-    call->response_id = none;
-    call->finish_reason = none;
+    memset(&call->name, 0, sizeof(call->name));
+    memset(&call->provider, 0, sizeof(call->provider));
+    memset(&call->api, 0, sizeof(call->api));
+    memset(&call->model, 0, sizeof(call->model));
+    memset(&call->request_model, 0, sizeof(call->request_model));
+    memset(&call->response_id, 0, sizeof(call->response_id));
+    memset(&call->finish_reason, 0, sizeof(call->finish_reason));
     call->usage = NULL;
     call->provider_cost = NULL;
     call->ttft_ns = 0;
@@ -284,15 +282,15 @@ llmlab_call_init(llmlab_call_t *call)
     call->http_status = 0;
     call->batch = 0;
     call->stream = 0;
-    call->agent = none;
-    call->user = none;
-    call->session = none;
-    call->service_tier = none;
-    call->region = none;
-    call->speed = none;
-    call->error_type = none;
-    call->error_code = none;
-    call->traceparent = none;
+    memset(&call->agent, 0, sizeof(call->agent));
+    memset(&call->user, 0, sizeof(call->user));
+    memset(&call->session, 0, sizeof(call->session));
+    memset(&call->service_tier, 0, sizeof(call->service_tier));
+    memset(&call->region, 0, sizeof(call->region));
+    memset(&call->speed, 0, sizeof(call->speed));
+    memset(&call->error_type, 0, sizeof(call->error_type));
+    memset(&call->error_code, 0, sizeof(call->error_code));
+    memset(&call->traceparent, 0, sizeof(call->traceparent));
 }
 
 /** Record a finished call in one step. Statuses as llmlab_span_end. */

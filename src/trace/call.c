@@ -58,28 +58,31 @@ inherited_by(const llmlab_call_t *call)
  * alone and the end may be rounded. */
 #define MARGIN 16
 
+/* Bytes in an item beside its text, at most. */
+#define AROUND 8
+
+/* Write a text that has room for it. */
+static inline unsigned char *
+write_text(unsigned char *at, uint8_t type, llmlab_text_t text)
+{
+    return text.size == 0
+               ? at
+               : llmlab__item_write(at, type, NULL, 0, text.data, text.size);
+}
+
 /* Returns where the next item goes; NULL when there was no room, now or
  * before. */
-static inline unsigned char *
+static unsigned char *
 put(unsigned char *at, const unsigned char *limit, uint8_t type,
     llmlab_text_t text)
 {
-    uintptr_t end;
-
-    if (text.size == 0) {
-        return at;
-    }
-    if (__builtin_expect(
-            at == NULL ||
-                __builtin_add_overflow((uintptr_t)at, text.size, &end) ||
-                end > (uintptr_t)limit,
-            0)) {
+    if (at == NULL || at > limit || text.size > (size_t)(limit - at)) {
         return NULL;
     }
-    return llmlab__item_write(at, type, NULL, 0, text.data, text.size);
+    return write_text(at, type, text);
 }
 
-static __attribute__((noinline)) unsigned char *
+static unsigned char *
 put_inherited(unsigned char *at, const unsigned char *limit,
               const llmlab_call_t *call)
 {
@@ -100,10 +103,12 @@ put_inherited(unsigned char *at, const unsigned char *limit,
     return at;
 }
 
+/* What few calls have. */
 static __attribute__((noinline)) unsigned char *
-put_rare_texts(unsigned char *at, const unsigned char *limit,
-               const llmlab_call_t *call, bool sampled)
+put_rare(unsigned char *at, const unsigned char *limit,
+         const llmlab_call_t *call, bool sampled)
 {
+    at = put_inherited(at, limit, call);
     at = put(at, limit, LLMLAB__ITEM_AGENT, agent_of(call));
 #define PUT(type, member, rolls_up)                             \
     if ((rolls_up) || sampled) {                                \
@@ -111,64 +116,7 @@ put_rare_texts(unsigned char *at, const unsigned char *limit,
     }
     RARE_TEXTS(PUT)
 #undef PUT
-    return at;
-}
-
-static inline bool
-has_rare_text(const llmlab_call_t *call)
-{
-    size_t sizes = call->agent.size;
-
-#define JOIN(type, member, rolls_up) sizes |= call->member.size;
-    RARE_TEXTS(JOIN)
-#undef JOIN
-    return sizes != 0 || call->kind == LLMLAB_SPAN_AGENT;
-}
-
-static inline unsigned char *
-put_texts(unsigned char *at, const unsigned char *limit,
-          const llmlab_call_t *call, bool sampled)
-{
-    if (sampled) {
-        at = put(at, limit, LLMLAB__ITEM_NAME, name_of(call));
-    }
-#define PUT(type, member, rolls_up)                             \
-    if ((rolls_up) || sampled) {                                \
-        at = put(at, limit, LLMLAB__ITEM_##type, call->member); \
-    }
-    USUAL_TEXTS(PUT)
-#undef PUT
-    return __builtin_expect(has_rare_text(call), 0)
-               ? put_rare_texts(at, limit, call, sampled)
-               : at;
-}
-
-static inline unsigned char *
-put_usage(unsigned char *at, const unsigned char *limit,
-          const llmlab_usage_t *usage)
-{
-    llmlab__item_t item = {LLMLAB__ITEM_USAGE, 0, 0};
-    uint16_t size;
-
-    if (__builtin_expect(at == NULL ||
-                             (uintptr_t)at + sizeof(*usage) > (uintptr_t)limit,
-                         0)) {
-        return NULL;
-    }
-    size = llmlab__usage_pack(usage, at + sizeof(item));
-    item.value_size = size;
-    memcpy(at, &item, sizeof(item));
-    return at + sizeof(item) + size;
-}
-
-static inline unsigned char *
-put_numbers(unsigned char *at, const unsigned char *limit,
-            const llmlab_call_t *call)
-{
-    if (call->usage != NULL) {
-        at = put_usage(at, limit, call->usage);
-    }
-    if (__builtin_expect(call->provider_cost != NULL, 0)) {
+    if (call->provider_cost != NULL) {
         uint64_t words[2] = {call->provider_cost->low,
                              call->provider_cost->high};
         llmlab_text_t bytes = {(const char *)words, sizeof(words)};
@@ -178,18 +126,79 @@ put_numbers(unsigned char *at, const unsigned char *limit,
     return at;
 }
 
+/* Has it nothing of that, a parent among it? */
+static inline bool
+is_plain(const llmlab_call_t *call)
+{
+    size_t sizes = call->agent.size | call->traceparent.size;
+
+#define JOIN(type, member, rolls_up) sizes |= call->member.size;
+    RARE_TEXTS(JOIN)
+#undef JOIN
+    return (sizes | (uintptr_t)call->parent | (uintptr_t)call->provider_cost) ==
+               0 &&
+           call->kind != LLMLAB_SPAN_AGENT;
+}
+
+/* At least what write_usual() writes. */
+static inline uint64_t
+measure_usual(const llmlab_call_t *call)
+{
+    uint64_t size = name_of(call).size + AROUND + sizeof(llmlab__item_t) +
+                    sizeof(llmlab_usage_t);
+
+#define MEASURE(type, member, rolls_up) size += call->member.size + AROUND;
+    USUAL_TEXTS(MEASURE)
+#undef MEASURE
+    return size;
+}
+
+/* The room was made sure of. */
+static inline unsigned char *
+write_usual(unsigned char *at, const llmlab_call_t *call)
+{
+    at = write_text(at, LLMLAB__ITEM_NAME, name_of(call));
+#define WRITE(type, member, rolls_up) \
+    at = write_text(at, LLMLAB__ITEM_##type, call->member);
+    USUAL_TEXTS(WRITE)
+#undef WRITE
+    return at;
+}
+
+/* The same for the short record of an unsampled call. */
+static __attribute__((noinline)) unsigned char *
+write_usual_unsampled(unsigned char *at, const llmlab_call_t *call)
+{
+#define WRITE(type, member, rolls_up)                           \
+    if (rolls_up) {                                             \
+        at = write_text(at, LLMLAB__ITEM_##type, call->member); \
+    }
+    USUAL_TEXTS(WRITE)
+#undef WRITE
+    return at;
+}
+
+static inline unsigned char *
+write_usage(unsigned char *at, const llmlab_usage_t *usage)
+{
+    llmlab__item_t item = {LLMLAB__ITEM_USAGE, 0, 0};
+
+    item.value_size = llmlab__usage_pack(usage, at + sizeof(item));
+    memcpy(at, &item, sizeof(item));
+    return at + sizeof(item) + item.value_size;
+}
+
 /* At least what the record of a call needs. */
 static uint64_t
 measure(const llmlab_call_t *call)
 {
     const llmlab__items_t *inherited = inherited_by(call);
-    uint64_t size = sizeof(llmlab__record_t) + sizeof(llmlab_usage_t) +
-                    2 * sizeof(llmlab_money_t) + MARGIN +
+    uint64_t size = sizeof(llmlab__record_t) + measure_usual(call) + MARGIN +
                     (inherited != NULL ? inherited->used : 0) +
-                    agent_of(call).size + name_of(call).size + 16;
+                    agent_of(call).size + AROUND + sizeof(llmlab_money_t) +
+                    AROUND;
 
-#define MEASURE(type, member, rolls_up) size += call->member.size + 8;
-    USUAL_TEXTS(MEASURE)
+#define MEASURE(type, member, rolls_up) size += call->member.size + AROUND;
     RARE_TEXTS(MEASURE)
 #undef MEASURE
     return (size + 7) & ~UINT64_C(7);
@@ -234,53 +243,49 @@ is_call(const llmlab_call_t *call)
     }
 }
 
-static inline uint8_t
-outcome_of(const llmlab_call_t *call)
-{
-    if (call->outcome > LLMLAB_UNSET && call->outcome <= LLMLAB_CANCELLED) {
-        return (uint8_t)call->outcome;
-    }
-    return call->error_type.size != 0 ? LLMLAB_ERROR : LLMLAB_SUCCESS;
-}
-
-static inline uint16_t
-flags_of(const llmlab_call_t *call)
-{
-    unsigned flags = 0;
-
-    flags |= call->stream ? LLMLAB__RECORD_STREAM : 0U;
-    flags |= call->batch ? LLMLAB__RECORD_BATCH : 0U;
-    flags |= call->usage != NULL ? LLMLAB__RECORD_USAGE_COMPLETE : 0U;
-    flags |= call->provider_cost != NULL ? LLMLAB__RECORD_PROVIDER_COST : 0U;
-    flags |=
-        is_call(call) ? LLMLAB__RECORD_CALL | LLMLAB__RECORD_PRICE_LATER : 0U;
-    return (uint16_t)flags;
-}
-
 /* Each member once: all but size, type, ids and items, which come later. */
 static inline void
-set_record(llmlab__record_t *record, const llmlab_call_t *call)
+set_record(llmlab__record_t *record, const llmlab_call_t *call, bool plain)
 {
     unsigned kind = (unsigned)call->kind;
-    uint16_t flags = flags_of(call);
+    unsigned flags = 0;
 
     record->version = LLMLAB__RECORD_VERSION;
     record->kind = (uint8_t)(kind < LLMLAB_SPAN_KINDS ? kind : 0);
-    record->outcome = outcome_of(call);
+    record->outcome = LLMLAB_SUCCESS;
+    if (call->outcome > LLMLAB_UNSET && call->outcome <= LLMLAB_CANCELLED) {
+        record->outcome = (uint8_t)call->outcome;
+    } else if (!plain && call->error_type.size != 0) {
+        record->outcome = LLMLAB_ERROR;
+    }
     record->match = 0;
     record->priced = 0;
-    record->usage_source =
-        call->usage != NULL ? LLMLAB_USAGE_PROVIDER : LLMLAB_USAGE_NONE;
-    record->cost_source =
-        call->provider_cost != NULL ? LLMLAB_COST_PROVIDER : LLMLAB_COST_NONE;
-    record->attempt =
-        (uint16_t)(call->attempt > 0 && call->attempt <= UINT16_MAX
-                       ? call->attempt
-                       : 0);
+    record->usage_source = LLMLAB_USAGE_NONE;
+    record->cost_source = LLMLAB_COST_NONE;
+    record->attempt = (uint16_t)((uint32_t)call->attempt <= UINT16_MAX
+                                     ? (uint32_t)call->attempt
+                                     : 0);
     record->ttft_ns = call->ttft_ns;
     record->cost[0] = 0;
     record->cost[1] = 0;
     record->http_status = call->http_status;
+    if (is_call(call)) {
+        flags = LLMLAB__RECORD_CALL | LLMLAB__RECORD_PRICE_LATER;
+    }
+    if (call->usage != NULL) {
+        flags |= LLMLAB__RECORD_USAGE_COMPLETE;
+        record->usage_source = LLMLAB_USAGE_PROVIDER;
+    }
+    if (!plain && call->provider_cost != NULL) {
+        flags |= LLMLAB__RECORD_PROVIDER_COST;
+        record->cost_source = LLMLAB_COST_PROVIDER;
+    }
+    if (call->stream) {
+        flags |= LLMLAB__RECORD_STREAM;
+    }
+    if (call->batch) {
+        flags |= LLMLAB__RECORD_BATCH;
+    }
     if (call->start_ns == 0 && call->end_ns == 0) {
         record->start_ns = record->end_ns = llmlab__clock_mono_ns();
     } else {
@@ -288,34 +293,34 @@ set_record(llmlab__record_t *record, const llmlab_call_t *call)
         record->start_ns = call->start_ns != 0 ? call->start_ns : call->end_ns;
         record->end_ns = call->end_ns != 0 ? call->end_ns : call->start_ns;
     }
-    record->flags = flags;
-}
-
-static inline uint64_t
-tokens_of(const llmlab_usage_t *usage, llmlab_usage_field_t field)
-{
-    return usage != NULL && (usage->present >> field & 1) != 0
-               ? usage->count[field]
-               : 0;
+    record->flags = (uint16_t)flags;
 }
 
 static inline void
 account_for(llmlab__recorder_t *recorder, const llmlab_call_t *call,
-            bool sampled, bool counted)
+            bool sampled)
 {
+    const llmlab_usage_t *usage = call->usage;
+
     llmlab__count(&recorder->accepted, 1);
     if (__builtin_expect(!sampled, 0)) {
         llmlab__count(&recorder->unsampled, 1);
     }
-    if (!counted) {
+    if (!is_call(call)) {
         return;
     }
     llmlab__count(&recorder->calls, 1);
-    llmlab__count(&recorder->input_tokens,
-                  tokens_of(call->usage, LLMLAB_USAGE_INPUT_TOKENS));
-    llmlab__count(&recorder->output_tokens,
-                  tokens_of(call->usage, LLMLAB_USAGE_OUTPUT_TOKENS));
-    if (call->provider_cost != NULL) {
+    if (usage != NULL) {
+        if ((usage->present >> LLMLAB_USAGE_INPUT_TOKENS & 1) != 0) {
+            llmlab__count(&recorder->input_tokens,
+                          usage->count[LLMLAB_USAGE_INPUT_TOKENS]);
+        }
+        if ((usage->present >> LLMLAB_USAGE_OUTPUT_TOKENS & 1) != 0) {
+            llmlab__count(&recorder->output_tokens,
+                          usage->count[LLMLAB_USAGE_OUTPUT_TOKENS]);
+        }
+    }
+    if (__builtin_expect(call->provider_cost != NULL, 0)) {
         llmlab__count_cost(recorder, *call->provider_cost);
     }
 }
@@ -343,7 +348,7 @@ price_lost(llmlab__tracer_t *tracer, llmlab__recorder_t *recorder,
     llmlab_call_facts_t facts;
     llmlab_cost_t cost;
 
-    set_record(&record, call);
+    set_record(&record, call, false);
     llmlab_call_facts_init(&facts);
     facts.provider =
         terminate(texts.provider, sizeof(texts.provider), call->provider);
@@ -366,7 +371,7 @@ static __attribute__((noinline)) llmlab_status_t
 drop(llmlab__tracer_t *tracer, llmlab__recorder_t *recorder,
      const llmlab_call_t *call, llmlab_drop_t why)
 {
-    account_for(recorder, call, true, is_call(call));
+    account_for(recorder, call, true);
     if (is_call(call)) {
         price_lost(tracer, recorder, call);
     }
@@ -374,45 +379,54 @@ drop(llmlab__tracer_t *tracer, llmlab__recorder_t *recorder,
     return LLMLAB_EFULL;
 }
 
-/* Write the record into a claim of size bytes; its size, or 0 when it did not
- * fit. */
-static inline uint32_t
-encode(llmlab__record_t *record, uint32_t size, llmlab__tracer_t *tracer,
-       llmlab__recorder_t *recorder, const llmlab_call_t *call)
+/* Write the record into a claim of room bytes and count it; its size, or 0 when
+ * it did not fit. Inlined twice, with what is constant where. */
+static inline __attribute__((always_inline)) uint32_t
+encode(llmlab__record_t *record, uint32_t room, llmlab__tracer_t *tracer,
+       llmlab__recorder_t *recorder, const llmlab_call_t *call, bool plain)
 {
+    static const llmlab_text_t none;
     static const uint64_t zero;
     unsigned char *start = (unsigned char *)record;
-    const unsigned char *limit = start + size - MARGIN;
     unsigned char *at = start + sizeof(*record);
     bool sampled;
 
-    set_record(record, call);
-    llmlab__trace_identify(tracer, recorder, call->parent, call->traceparent,
-                           record);
-    sampled = llmlab__tracer_samples(tracer, record->trace_id);
-    record->type = sampled ? LLMLAB__RECORD_SPAN : LLMLAB__RECORD_UNSAMPLED;
-    if (__builtin_expect(call->parent != NULL, 0)) {
-        at = put_inherited(at, limit, call);
-    }
-    at = put_texts(at, limit, call, sampled);
-    at = put_numbers(at, limit, call);
-    if (__builtin_expect(at == NULL, 0)) {
+    if (__builtin_expect(measure_usual(call) > room - MARGIN - sizeof(*record),
+                         0)) {
         return 0;
+    }
+    set_record(record, call, plain);
+    llmlab__trace_identify(tracer, recorder, plain ? NULL : call->parent,
+                           plain ? none : call->traceparent, record);
+    sampled = llmlab__tracer_samples(tracer, record->trace_id);
+    if (__builtin_expect(sampled, 1)) {
+        record->type = LLMLAB__RECORD_SPAN;
+        at = write_usual(at, call);
+    } else {
+        record->type = LLMLAB__RECORD_UNSAMPLED;
+        at = write_usual_unsampled(at, call);
+    }
+    if (call->usage != NULL) {
+        at = write_usage(at, call->usage);
+    }
+    if (!plain) {
+        at = put_rare(at, start + room - MARGIN, call, sampled);
+        if (at == NULL) {
+            return 0;
+        }
     }
     memcpy(at, &zero, sizeof(zero)); /* what the rounding adds */
     record->items = (uint32_t)(at - start) - (uint32_t)sizeof(*record);
     record->size = ((uint32_t)(at - start) + 7) & ~UINT32_C(7);
+    account_for(recorder, call, sampled);
     return record->size;
 }
 
-static inline llmlab_status_t
-commit(llmlab__recorder_t *recorder, const llmlab__record_t *record,
-       uint32_t size, const llmlab_call_t *call)
+static __attribute__((noinline)) uint32_t
+encode_any(llmlab__record_t *record, uint32_t room, llmlab__tracer_t *tracer,
+           llmlab__recorder_t *recorder, const llmlab_call_t *call)
 {
-    account_for(recorder, call, record->type == LLMLAB__RECORD_SPAN,
-                (record->flags & LLMLAB__RECORD_CALL) != 0);
-    llmlab__ring_commit(recorder->ring, size);
-    return LLMLAB_OK;
+    return encode(record, room, tracer, recorder, call, false);
 }
 
 /* A call that is larger than usual: measured, its texts cut to what an item
@@ -434,12 +448,13 @@ record_large_call(llmlab__tracer_t *tracer, llmlab__recorder_t *recorder,
     if (record == NULL) {
         return drop(tracer, recorder, call, LLMLAB_DROP_RING_FULL);
     }
-    size = encode(record, (uint32_t)room, tracer, recorder, &fitting);
+    size = encode_any(record, (uint32_t)room, tracer, recorder, &fitting);
     if (size == 0) {
         return drop(tracer, recorder, call, LLMLAB_DROP_TOO_LARGE);
     }
     record->flags |= cut ? LLMLAB__RECORD_CUT : 0;
-    return commit(recorder, record, size, call);
+    llmlab__ring_commit(recorder->ring, size);
+    return LLMLAB_OK;
 }
 
 static inline llmlab_status_t
@@ -449,19 +464,25 @@ record_call(llmlab__tracer_t *tracer, llmlab__recorder_t *recorder,
     uint32_t most =
         atomic_load_explicit(&tracer->recorders, memory_order_relaxed)
             ->block_bytes;
-    uint32_t room = most < USUAL_SIZE ? most : USUAL_SIZE;
-    llmlab__record_t *record = llmlab__tracer_claim(tracer, recorder, room);
+    llmlab__record_t *record;
     uint32_t size;
 
+    if (__builtin_expect(most < USUAL_SIZE, 0)) {
+        return record_large_call(tracer, recorder, call, most);
+    }
+    record = llmlab__tracer_claim(tracer, recorder, USUAL_SIZE);
     if (__builtin_expect(record == NULL, 0)) {
         return drop(tracer, recorder, call, LLMLAB_DROP_RING_FULL);
     }
-    size = encode(record, room, tracer, recorder, call);
+    size = is_plain(call)
+               ? encode(record, USUAL_SIZE, tracer, recorder, call, true)
+               : encode_any(record, USUAL_SIZE, tracer, recorder, call);
     if (__builtin_expect(size == 0, 0)) {
         /* The claim is forgotten: the next one takes its place. */
         return record_large_call(tracer, recorder, call, most);
     }
-    return commit(recorder, record, size, call);
+    llmlab__ring_commit(recorder->ring, size);
+    return LLMLAB_OK;
 }
 
 llmlab_status_t

@@ -15,46 +15,30 @@ typedef struct llmlab__items_s {
     uint64_t has; /* bit per type that is set once: below 32 */
 } llmlab__items_t;
 
-/* Keys and values are short: a call to memcpy costs more than they do. */
+/* Keys and values are short: a call to memcpy costs more than they do. Two
+ * pieces that overlap take any size between one piece and two. */
 static inline void
 llmlab__copy_short(unsigned char *to, const void *from, size_t size)
 {
     const unsigned char *source = from;
 
-    if (size > 64) {
-        memcpy(to, source, size);
-    } else if (size > 32) {
-        unsigned char head[32];
-        unsigned char tail[32];
-
-        memcpy(head, source, 32);
-        memcpy(tail, source + size - 32, 32);
-        memcpy(to, head, 32);
-        memcpy(to + size - 32, tail, 32);
-    } else if (size >= 16) {
-        unsigned char head[16];
-        unsigned char tail[16];
-
-        memcpy(head, source, 16);
-        memcpy(tail, source + size - 16, 16);
-        memcpy(to, head, 16);
-        memcpy(to + size - 16, tail, 16);
+    if (size >= 16) {
+        if (size > 64) {
+            memcpy(to, source, size);
+            return;
+        }
+        if (size > 32) {
+            memcpy(to + 16, source + 16, 16);
+            memcpy(to + size - 32, source + size - 32, 16);
+        }
+        memcpy(to, source, 16);
+        memcpy(to + size - 16, source + size - 16, 16);
     } else if (size >= 8) {
-        uint64_t head;
-        uint64_t tail;
-
-        memcpy(&head, source, 8);
-        memcpy(&tail, source + size - 8, 8);
-        memcpy(to, &head, 8);
-        memcpy(to + size - 8, &tail, 8);
+        memcpy(to, source, 8);
+        memcpy(to + size - 8, source + size - 8, 8);
     } else if (size >= 4) {
-        uint32_t head;
-        uint32_t tail;
-
-        memcpy(&head, source, 4);
-        memcpy(&tail, source + size - 4, 4);
-        memcpy(to, &head, 4);
-        memcpy(to + size - 4, &tail, 4);
+        memcpy(to, source, 4);
+        memcpy(to + size - 4, source + size - 4, 4);
     } else {
         for (size_t i = 0; i < size; i++) {
             to[i] = source[i];

@@ -102,16 +102,19 @@ next_reply(void)
     reply.usage.count[LLMLAB_USAGE_REASONING_TOKENS] = reply.count % 64;
 }
 
-/* A finished call whose times the caller took, as an instrumentation does: all
- * that a reply of a common provider states. */
+/* A finished call as an instrumentation records it: the clock before and after,
+ * then all that a reply of a common provider states. */
 static BENCH_HOT void
 one_shot_call(void)
 {
+    int64_t start = bench_now();
+    int64_t end = bench_now();
     llmlab_call_t call;
 
-    llmlab_call_init(&call);
-    call.start_ns = bench_now() + INT64_C(1780000000000000000);
     next_reply();
+    llmlab_call_init(&call);
+    call.start_ns = start + INT64_C(1780000000000000000);
+    call.end_ns = end + INT64_C(1780000000000000000);
     call.name = LLMLAB_TEXT("answer");
     call.provider = LLMLAB_TEXT("openai");
     call.api = LLMLAB_TEXT("chat_completions");
@@ -121,7 +124,6 @@ one_shot_call(void)
     call.response_id.size = reply.id_size;
     call.finish_reason = reply.finish_reason;
     call.usage = &reply.usage;
-    call.end_ns = bench_now() + INT64_C(1780000000000000000);
     llmlab_record_call(client, &call);
 }
 

@@ -108,7 +108,7 @@ static bool
 take(void *payload, const void *record, uint32_t size)
 {
     recording_t *recording = payload;
-    _Alignas(8) unsigned char room[32768 + LLMLAB__SETTLE_ROOM];
+    _Alignas(8) unsigned char room[(1 << 17) + LLMLAB__SETTLE_ROOM];
     const llmlab__record_t *settled;
 
     assert_non_null(record);

@@ -220,6 +220,31 @@ test_a_call_that_cannot_fit_is_counted(void **state)
 }
 
 static void
+test_a_long_text_is_cut_with_a_mark(void **state)
+{
+    size_t size = 100000;
+    char *text = malloc(size);
+    const llmlab__record_t *record;
+    llmlab__item_view_t item;
+    llmlab_call_t call;
+
+    (void)state;
+    recording->ring_bytes = 1 << 18;
+    memset(text, 'x', size);
+    llmlab_call_init(&call);
+    call.model = LLMLAB_TEXT("gpt-4o-mini");
+    call.response_id.data = text;
+    call.response_id.size = size;
+    assert_int_equal(llmlab_record_call(client, &call), LLMLAB_OK);
+    record = recording_next(recording);
+    assert_true((record->flags & LLMLAB__RECORD_CUT) != 0);
+    assert_true(recording_has(record, LLMLAB__ITEM_MODEL, "gpt-4o-mini"));
+    assert_true(recording_item(record, LLMLAB__ITEM_RESPONSE_ID, 0, &item));
+    assert_int_equal(item.value_size, UINT16_MAX);
+    free(text);
+}
+
+static void
 test_unsampled_calls_are_short(void **state)
 {
     const llmlab__record_t *record;
@@ -242,6 +267,111 @@ test_unsampled_calls_are_short(void **state)
     assert_false(recording_item(record, LLMLAB__ITEM_NAME, 0, &item));
 }
 
+/* What the init leaves out would be garbage in every program. */
+static void
+test_init_sets_every_member(void **state)
+{
+    llmlab_call_t zero;
+    llmlab_call_t call;
+
+    (void)state;
+    memset(&zero, 0, sizeof(zero));
+    memset(&call, 0xa5, sizeof(call));
+    llmlab_call_init(&call);
+    assert_int_equal(call.struct_size, sizeof(call));
+    assert_int_equal(call.kind, LLMLAB_SPAN_LLM);
+    call.struct_size = 0;
+    call.kind = LLMLAB_SPAN_GENERIC;
+    assert_memory_equal(&call, &zero, sizeof(zero));
+    llmlab_call_init(NULL);
+}
+
+static void
+test_texts_come_with_their_size(void **state)
+{
+    llmlab_text_t text = LLMLAB_TEXT("openai");
+
+    (void)state;
+    assert_int_equal(text.size, 6);
+    assert_memory_equal(text.data, "openai", 6);
+    text = LLMLAB_TEXT("");
+    assert_int_equal(text.size, 0);
+    text = llmlab_text_of(NULL);
+    assert_null(text.data);
+    assert_int_equal(text.size, 0);
+    assert_int_equal(llmlab_text_of("gpt-4o").size, 6);
+}
+
+static void
+assert_text(const llmlab__record_t *record, llmlab__item_type_t type,
+            llmlab_text_t text)
+{
+    llmlab__item_view_t item;
+
+    if (text.size == 0) {
+        assert_false(recording_item(record, type, 0, &item));
+        return;
+    }
+    assert_true(recording_item(record, type, 0, &item));
+    assert_int_equal(item.value_size, text.size);
+    assert_memory_equal(item.value, text.data, text.size);
+}
+
+/* Every way to copy, and every place where the usual room may end. The texts
+ * have memory of their exact size, so that a sanitizer sees a byte too many. */
+static void
+test_texts_of_any_size_arrive_whole(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 1200; i++) {
+        const size_t sizes[] = {i,     i % 71,       i % 37, i % 19,
+                                i % 9, i * 7 % 1021, i % 131};
+        llmlab_text_t texts[7];
+        const llmlab__record_t *record;
+        llmlab_usage_t usage;
+        llmlab_call_t call;
+
+        for (size_t k = 0; k < 7; k++) {
+            char *memory = malloc(sizes[k] > 0 ? sizes[k] : 1);
+
+            for (size_t at = 0; at < sizes[k]; at++) {
+                memory[at] = (char)('a' + (at + k + i) % 26);
+            }
+            texts[k].data = memory;
+            texts[k].size = sizes[k];
+        }
+        llmlab_usage_init(&usage);
+        for (int field = 0; field < (int)(i % 20); field++) {
+            llmlab_usage_set(&usage, (llmlab_usage_field_t)field,
+                             (uint64_t)field * 3 + i);
+        }
+        llmlab_call_init(&call);
+        call.usage = &usage;
+        call.name = texts[0];
+        call.provider = texts[1];
+        call.api = texts[2];
+        call.response_id = texts[3];
+        call.finish_reason = texts[4];
+        if (i % 3 == 0) {
+            call.user = texts[5];
+            call.error_code = texts[6];
+        }
+        assert_int_equal(llmlab_record_call(client, &call), LLMLAB_OK);
+        record = recording_next(recording);
+        assert_true(llmlab__record_check(record, record->size));
+        assert_text(record, LLMLAB__ITEM_NAME, call.name);
+        assert_text(record, LLMLAB__ITEM_PROVIDER, call.provider);
+        assert_text(record, LLMLAB__ITEM_API, call.api);
+        assert_text(record, LLMLAB__ITEM_RESPONSE_ID, call.response_id);
+        assert_text(record, LLMLAB__ITEM_FINISH_REASON, call.finish_reason);
+        assert_text(record, LLMLAB__ITEM_USER, call.user);
+        assert_text(record, LLMLAB__ITEM_ERROR_CODE, call.error_code);
+        for (size_t k = 0; k < 7; k++) {
+            free((void *)(uintptr_t)texts[k].data);
+        }
+    }
+}
+
 #define UNIT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -253,7 +383,11 @@ main(void)
         UNIT(test_what_is_not_stated_is_not_there),
         UNIT(test_the_stated_charge_counts),
         UNIT(test_a_call_that_cannot_fit_is_counted),
+        UNIT(test_a_long_text_is_cut_with_a_mark),
         UNIT(test_unsampled_calls_are_short),
+        UNIT(test_init_sets_every_member),
+        UNIT(test_texts_come_with_their_size),
+        UNIT(test_texts_of_any_size_arrive_whole),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -141,6 +141,21 @@ scopes(llmlab::client &client)
 }
 
 static void
+one_shot(llmlab::client &client)
+{
+    std::string model = "our-own-7b";
+    llmlab_call_t call;
+
+    llmlab_call_init(&call);
+    call.name = LLMLAB_TEXT("finished_call");
+    call.model = llmlab::text(model);
+    call.finish_reason = llmlab::text("stop");
+    CHECK(client.record(call) == LLMLAB_OK);
+    const std::string batches = take_batches(client);
+    CHECK(has(step(batches, "finished_call"), "\"model\":\"our-own-7b\""));
+}
+
+static void
 disabled()
 {
     llmlab::client client(llmlab::config().set("enabled", "false"));
@@ -189,6 +204,7 @@ main()
     CHECK(first.get() == nullptr);
     exceptions(client);
     scopes(client);
+    one_shot(client);
     disabled();
     bad_setting();
     stream();
