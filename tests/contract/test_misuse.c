@@ -207,7 +207,7 @@ record_and_leave(void *payload)
     job_t *job = payload;
 
     llmlab_call_init(&call);
-    call.name = "short";
+    call.name = LLMLAB_TEXT("short");
     job->status = llmlab_record_call(job->client, &call);
     /* And leaves a span open and current. */
     job->span = llmlab_span_start(job->client, NULL, "x", LLMLAB_SPAN_TOOL);
