@@ -116,8 +116,9 @@ LLMLAB_API llmlab_status_t llmlab_client_flush(llmlab_client_t *client,
  * Flush, stop the worker, free the client. Spans still open are lost; ending
  * them afterwards is undefined, so end them first. Other threads must not use
  * the client any more. What is still pending then is dropped: one log line
- * tells how much and why. A process that exits without closing drops it, too. In a forked child that never used it: frees nothing,
- * touches no socket, returns LLMLAB_OK.
+ * tells how much and why. A process that exits without closing drops it, too.
+ * In a forked child that never used it: frees nothing, touches no socket,
+ * returns LLMLAB_OK.
  * @return as llmlab_client_flush; the client is gone in any case. NULL: OK
  */
 LLMLAB_API llmlab_status_t llmlab_client_close(llmlab_client_t *client,

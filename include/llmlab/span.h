@@ -293,7 +293,8 @@ llmlab_call_init(llmlab_call_t *call)
     memset(&call->traceparent, 0, sizeof(call->traceparent));
 }
 
-/** Record a finished call in one step. Statuses as llmlab_span_end. */
+/** Record a finished call in one step. Statuses as llmlab_span_end, and
+ * LLMLAB_EDISABLED. */
 LLMLAB_API llmlab_status_t llmlab_record_call(llmlab_client_t *client,
                                               const llmlab_call_t *call);
 
@@ -309,7 +310,8 @@ typedef struct llmlab_context_token_s {
     llmlab_span_t *attached;
 } llmlab_context_token_t;
 
-/** Make span current on this thread until the matching detach. */
+/** Make span current on this thread until the matching detach, which comes
+ * before the span's client closes: current is a pointer, not a reference. */
 LLMLAB_API llmlab_status_t llmlab_context_attach(llmlab_span_t *span,
                                                  llmlab_context_token_t *token);
 

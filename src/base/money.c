@@ -50,12 +50,17 @@ static size_t
 put_digits(char *out, llmlab__u128_t value, size_t width)
 {
     char reversed[DIGITS_MAX];
+    uint64_t low;
     size_t count = 0;
     size_t i;
 
-    while (value != 0 || count < width) {
+    /* A division of 128 bits is dear, and all but never needed. */
+    while (value >> 64 != 0) {
         reversed[count++] = (char)('0' + (int)(value % 10));
         value /= 10;
+    }
+    for (low = (uint64_t)value; low != 0 || count < width; low /= 10) {
+        reversed[count++] = (char)('0' + (int)(low % 10));
     }
     for (i = 0; i < count; i++) {
         out[i] = reversed[count - 1 - i];

@@ -45,6 +45,9 @@ class Faults(unittest.TestCase):
         # Unsampled calls go up as sums, which must not be added twice.
         self.check_killed_server("0.3")
 
+    def test_server_killed_while_nothing_is_sampled(self):
+        self.check_killed_server("0")
+
     def check_killed_server(self, sample_rate):
         write_workload(self.workload, 6000, 300)
         replay = self.start_replay(

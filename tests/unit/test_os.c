@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -67,6 +69,9 @@ test_process_barrier(void **state)
         skip();
     }
     assert_true(llmlab__os_process_barrier());
+    /* It is the system's that was made: this process has registered. */
+    assert_int_equal(
+        syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0), 0);
     child = fork();
     if (child == 0) {
         _exit(llmlab__os_process_barrier() ? 0 : 1);

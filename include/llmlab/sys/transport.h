@@ -35,7 +35,9 @@ typedef struct llmlab_response_s {
 /** All hooks run on the worker thread, one at a time. */
 typedef struct llmlab_transport_s {
     size_t struct_size;
-    /** One request, one reply. 0 when a reply was received, -1 otherwise. */
+    /** One request, one reply. 0 when a reply was received, -1 otherwise.
+     * Until it returns, records wait in their rings: a slow one wants a large
+     * queue.max_bytes. (The built-in one has the rings emptied meanwhile.) */
     int (*send)(void *self, const llmlab_request_t *request,
                 llmlab_response_t *response);
     /** Free self. Called once. May be NULL. */
