@@ -10,6 +10,7 @@
 
 #include <curl/curl.h>
 #include <llmlab/version.h>
+#include <sodium.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -147,6 +148,16 @@ make_headers(const char *const *headers)
     return list;
 }
 
+/* One of them holds the key. */
+static void
+free_headers(struct curl_slist *headers)
+{
+    for (struct curl_slist *at = headers; at != NULL; at = at->next) {
+        sodium_memzero(at->data, strlen(at->data));
+    }
+    curl_slist_free_all(headers);
+}
+
 static bool
 should_stop(const llmlab_request_t *request)
 {
@@ -243,7 +254,7 @@ transport_send(void *self, const llmlab_request_t *request,
     curl_multi_remove_handle(transport->multi, easy);
 out:
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, NULL);
-    curl_slist_free_all(headers);
+    free_headers(headers);
     if (code != CURLE_OK) {
         snprintf(response->error, sizeof(response->error), "%.159s",
                  describe(transport, code));

@@ -106,9 +106,6 @@ llmlab__worker_destroy(llmlab__worker_t *worker)
         return;
     }
     llmlab__exit_remove(&worker->exit_node);
-    if (!worker->has_started && worker->config.transport.destroy != NULL) {
-        worker->config.transport.destroy(worker->config.transport.self);
-    }
     llmlab__batches_cleanup(&worker->batches);
     llmlab__segments_cleanup(&worker->segments);
     llmlab__ring_set_destroy(worker->rings);

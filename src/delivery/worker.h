@@ -21,7 +21,8 @@ typedef struct llmlab__worker_config_s {
     llmlab__delivery_options_t options;
     llmlab__ring_options_t rings;
     llmlab__tracer_t *tracer;
-    llmlab_transport_t transport; /* send == NULL: the built-in one. Owned */
+    llmlab_transport_t transport; /* send == NULL: the built-in one. Owned
+                                     once the thread has started */
     llmlab__mock_t *mock;         /* of the memory exporter; borrowed */
     /* What the worker borrows lives until this is called: by the worker's
      * thread when it ends after it was abandoned. */

@@ -82,7 +82,11 @@ llmlab__worker_close_exporter(llmlab__worker_t *worker)
     pthread_mutex_unlock(&worker->lock);
     if (exporter.self != NULL) {
         exporter.destroy(exporter.self);
-    } else if (worker->config.transport.destroy != NULL) {
+    }
+    if (worker->config.transport.destroy != NULL &&
+        (exporter.self == NULL ||
+         worker->config.options.exporter != LLMLAB__EXPORT_SERVER)) {
+        /* The user's, which no exporter of ours took over. */
         worker->config.transport.destroy(worker->config.transport.self);
     }
 }

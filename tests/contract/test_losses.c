@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include <llmlab/llmlab.h>
+#include <llmlab/sys/transport.h>
 
 #include "support/client.h"
 #include "support/peer.h"
@@ -84,21 +85,88 @@ victim(const char *url)
     return 0;
 }
 
+static int destroyed;
+
+static int
+send_nothing(void *payload, const llmlab_request_t *request,
+             llmlab_response_t *response)
+{
+    (void)payload;
+    (void)request;
+    (void)response;
+    return -1;
+}
+
 static void
-test_an_exit_without_close_tells_it_too(void **state)
+count_destroyed(void *payload)
+{
+    (void)payload;
+    destroyed++;
+}
+
+/* No worker can be made any more, however often it is tried. */
+static void
+record_at_exit(void)
+{
+    llmlab_stats_t stats;
+
+    test_record(left_open, 3);
+    stats = test_stats(left_open);
+    printf("dropped %d destroyed %d\n",
+           (int)stats.dropped[LLMLAB_DROP_NO_MEMORY], destroyed);
+    llmlab_client_close(left_open, 10);
+    printf("closed destroyed %d\n", destroyed);
+}
+
+static int
+latecomer(void)
+{
+    llmlab_transport_t transport = {sizeof(transport), send_nothing,
+                                    count_destroyed, NULL};
+    llmlab_config_t *config = llmlab_config_new();
+
+    atexit(record_at_exit);
+    llmlab_config_set_transport(config, &transport);
+    assert_int_equal(llmlab_client_open(&left_open, config), LLMLAB_OK);
+    llmlab_config_destroy(config);
+    return 0;
+}
+
+static void
+run_self(const char *arguments, char *text, size_t capacity)
 {
     char command[700];
-    char text[2048];
     size_t size;
     FILE *out;
 
-    (void)state;
-    snprintf(command, sizeof(command), "%s victim " NOBODY " 2>&1", self);
+    snprintf(command, sizeof(command), "%s %s 2>&1", self, arguments);
     out = popen(command, "r");
     assert_non_null(out);
-    size = fread(text, 1, sizeof(text) - 1, out);
+    size = fread(text, 1, capacity - 1, out);
     text[size] = '\0';
-    assert_int_equal(pclose(out), 0);
+    if (pclose(out) != 0) {
+        fail_msg("%s", text);
+    }
+}
+
+static void
+test_a_record_after_exit_began_is_counted(void **state)
+{
+    char text[2048];
+
+    (void)state;
+    run_self("latecomer " NOBODY, text, sizeof(text));
+    assert_non_null(strstr(text, "dropped 3 destroyed 0\n"));
+    assert_non_null(strstr(text, "closed destroyed 1\n"));
+}
+
+static void
+test_an_exit_without_close_tells_it_too(void **state)
+{
+    char text[2048];
+
+    (void)state;
+    run_self("victim " NOBODY, text, sizeof(text));
     assert_non_null(strstr(text, "123 calls were not delivered when the "
                                  "process ended"));
     assert_non_null(
@@ -111,11 +179,15 @@ main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_close_tells_what_it_drops),
         cmocka_unit_test(test_an_exit_without_close_tells_it_too),
+        cmocka_unit_test(test_a_record_after_exit_began_is_counted),
     };
 
     setenv("no_proxy", "*", 1);
     if (argc == 3 && strcmp(argv[1], "victim") == 0) {
         return victim(argv[2]);
+    }
+    if (argc == 3 && strcmp(argv[1], "latecomer") == 0) {
+        return latecomer();
     }
     if (readlink("/proc/self/exe", self, sizeof(self) - 1) < 0) {
         return 1;

@@ -6,19 +6,10 @@
 
 #include <llmlab/llmlab.h>
 
-/* What flush and close may take beyond their time. The promise is 50 ms; the
- * rest is for sanitizers and for a machine that does other things as well. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-enum { TEST_SLACK_MS = 600 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-enum { TEST_SLACK_MS = 600 };
-#else
-enum { TEST_SLACK_MS = 200 };
-#endif
-#else
-enum { TEST_SLACK_MS = 200 };
-#endif
+/* What flush and close may take beyond their time here: for sanitizers, and for
+ * a machine that does other things as well. The promise is 50 ms; it is judged
+ * by contract/test_deadline.c. */
+enum { TEST_SLACK_MS = 2000 };
 
 /* Open with name/value pairs, NULL-terminated; fails the test on an error. */
 llmlab_client_t *test_open(const char *name, ...) __attribute__((sentinel));
