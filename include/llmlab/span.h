@@ -223,6 +223,22 @@ LLMLAB_API llmlab_status_t llmlab_span_set_response(llmlab_span_t *span,
 LLMLAB_API llmlab_status_t llmlab_span_set_reply(llmlab_span_t *span,
                                                  const llmlab_reply_t *reply);
 
+/**
+ * The request as it is sent to the provider. Its text is not kept: as the
+ * setting fingerprint says, a keyed hash of the prompt goes into the span,
+ * computed here, on the caller's thread (docs/FINGERPRINTS.md tells at what
+ * cost). With fingerprint=off the body is not looked at.
+ * @param provider, api  put into the span; NULL leaves them as they are
+ * @param body           JSON; not kept
+ * @return LLMLAB_OK; LLMLAB_EPARSE (no JSON, or no prompt in it: the span has
+ *         no fingerprint); LLMLAB_ESTALE; LLMLAB_ETOOBIG; LLMLAB_EINVAL
+ */
+LLMLAB_API llmlab_status_t llmlab_span_set_request(llmlab_span_t *span,
+                                                   const char *provider,
+                                                   const char *api,
+                                                   const void *body,
+                                                   size_t size);
+
 /** Prompt and reply text. Ignored unless capture.content allows it; cut with a
  * mark at capture.max_bytes. */
 LLMLAB_API llmlab_status_t llmlab_span_set_input(llmlab_span_t *span,

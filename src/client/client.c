@@ -106,6 +106,11 @@ set_tracer(llmlab_client_t *client)
     tracer->live = BOOL(LIVE);
     tracer->capture = (llmlab__capture_t)CHOICE(CAPTURE_CONTENT);
     tracer->capture_max_bytes = (uint32_t)INT(CAPTURE_MAX_BYTES);
+    tracer->fingerprint = (llmlab__fingerprints_t)CHOICE(FINGERPRINT);
+    if (tracer->fingerprint != LLMLAB__FINGERPRINT_OFF) {
+        llmlab__fingerprint_key(tracer->fingerprint_key, TEXT(PROJECT),
+                                TEXT(FINGERPRINT_KEY));
+    }
     tracer->sample_below =
         rate >= 1 ? UINT64_MAX : (uint64_t)(rate * TWO_TO_THE_64TH);
     tracer->full_wait_ns =

@@ -46,7 +46,8 @@ item_is_sound(const llmlab__item_t *item, const unsigned char *value)
     uint16_t size = fixed_size(item->type);
 
     if (item->type == LLMLAB__ITEM_NONE ||
-        (item->type > LLMLAB__ITEM_SEARCH_CONTEXT && !is_attribute(item->type))) {
+        (item->type > LLMLAB__ITEM_SEARCH_CONTEXT &&
+         !is_attribute(item->type))) {
         return false;
     }
     if (is_attribute(item->type) != (item->key_size > 0) ||

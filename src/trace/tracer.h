@@ -12,12 +12,19 @@
 
 #include "queue/ring_set.h"
 #include "trace/record.h"
+#include "usage/fingerprint.h"
 
 typedef enum llmlab__capture_e {
     LLMLAB__CAPTURE_OFF = 0,
     LLMLAB__CAPTURE_METADATA = 1,
     LLMLAB__CAPTURE_FULL = 2
 } llmlab__capture_t;
+
+typedef enum llmlab__fingerprints_e {
+    LLMLAB__FINGERPRINT_OFF = 0,
+    LLMLAB__FINGERPRINT_REQUEST = 1,
+    LLMLAB__FINGERPRINT_PREFIX = 2
+} llmlab__fingerprints_t;
 
 typedef struct llmlab__tracer_s llmlab__tracer_t;
 typedef struct llmlab__recorders_s llmlab__recorders_t;
@@ -41,6 +48,8 @@ struct llmlab__tracer_s {
     bool live;
     llmlab__capture_t capture;
     uint32_t capture_max_bytes;
+    llmlab__fingerprints_t fingerprint;
+    unsigned char fingerprint_key[LLMLAB__FINGERPRINT_KEY];
     uint64_t sample_below; /* sampled when the trace id's low half is below;
                               UINT64_MAX: all */
     int64_t full_wait_ns;  /* queue.full=wait: at most so long; 0: drop */

@@ -166,9 +166,8 @@ llmlab__on_created(llmlab__reader_t *reader, llmlab__moment_t moment,
 
     (void)moment;
     /* Some write a date instead, which no price needs: unknown. */
-    if (type == LLMLAB__JSON_NUMBER &&
-        llmlab__json_int(text, &seconds) == LLMLAB_OK && seconds > 0 &&
-        seconds <= latest_s) {
+    if (type == LLMLAB__JSON_NUMBER && llmlab__json_int(text, &seconds) == 0 &&
+        seconds > 0 && seconds <= latest_s) {
         reader->facts.reply.created_ns = seconds * 1000000000;
     }
 }

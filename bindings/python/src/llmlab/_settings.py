@@ -20,6 +20,8 @@ class Settings(TypedDict, total=False):
     live: bool | str | None
     capture_content: Literal["off", "metadata", "full"] | None
     capture_max_bytes: int | str | None
+    fingerprint: Literal["off", "request", "prefix"] | None
+    fingerprint_key: str | None
     queue_max_bytes: int | str | None
     queue_ring_bytes: int | str | None
     queue_full: Literal["drop", "wait"] | None
