@@ -110,6 +110,20 @@ drain(llmlab__server_t *server, llmlab__listener_t *listener)
 }
 
 static int
+await_signal(const sigset_t *signals, llmlab__listener_t *listener,
+             llmlab__listener_t *metrics_listener)
+{
+    const struct timespec second = {.tv_sec = 1};
+    int number;
+
+    while ((number = sigtimedwait(signals, NULL, &second)) < 0) {
+        llmlab__listener_reap(listener);
+        llmlab__listener_reap(metrics_listener);
+    }
+    return number;
+}
+
+static int
 serve(llmlab__server_t *server, const llmlab__options_t *options,
       const sigset_t *signals)
 {
@@ -155,7 +169,7 @@ serve(llmlab__server_t *server, const llmlab__options_t *options,
     llmlab__server_log(LLMLAB_LOG_INFO, "started",
                        "version %s, prices of %s, database %s",
                        llmlab_version(), llmlab_pricing_version(), options->db);
-    (void)sigwait(signals, &number);
+    number = await_signal(signals, listener, metrics_listener);
     llmlab__server_log(LLMLAB_LOG_INFO, "stopping", "%s",
                        number == SIGTERM ? "SIGTERM" : "SIGINT");
     code = 0;
@@ -180,6 +194,11 @@ serve_command(const llmlab__options_t *options)
     int code = 1;
 
     server = &storage;
+    if (llmlab__address_check(options->listen) != LLMLAB_OK ||
+        (options->metrics_listen != NULL &&
+         llmlab__address_check(options->metrics_listen) != LLMLAB_OK)) {
+        return complain(llmlab_status_detail());
+    }
     if (!llmlab__address_is_local(options->listen) && !options->behind_proxy &&
         options->tls_cert == NULL) {
         (void)fprintf(
@@ -197,7 +216,8 @@ serve_command(const llmlab__options_t *options)
     if (llmlab__store_sqlite_open(&server->store, options->db) != LLMLAB_OK) {
         return complain(llmlab_status_detail());
     }
-    if (server->store->ops->secret(server->store, server->secret) !=
+    if (llmlab__store_sqlite_own(server->store) != LLMLAB_OK ||
+        server->store->ops->secret(server->store, server->secret) !=
             LLMLAB_OK ||
         llmlab__writer_start(&server->writer, server->store) != LLMLAB_OK) {
         complain(llmlab_status_detail());

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,7 +28,18 @@ address_parse(const char *address, struct sockaddr_storage *out,
     size_t size;
 
     if (colon == NULL) {
-        return llmlab__fail(LLMLAB_EINVAL, "%s: HOST:PORT is needed", address);
+        return llmlab__fail(LLMLAB_EINVAL,
+                            "%s: a port is needed too, as in 127.0.0.1:7400",
+                            address);
+    }
+    /* getaddrinfo takes greater ones and cuts them. */
+    if (strspn(colon + 1, "0123456789") != strlen(colon + 1) ||
+        colon[1] == '\0' || strlen(colon + 1) > 5 ||
+        strtoul(colon + 1, NULL, 10) > UINT16_MAX) {
+        return llmlab__fail(LLMLAB_EINVAL,
+                            "%s: the port is a number up to 65535, as in "
+                            "127.0.0.1:7400",
+                            address);
     }
     size = (size_t)(colon - address);
     if (size >= 2 && address[0] == '[' && colon[-1] == ']') {
@@ -35,7 +47,10 @@ address_parse(const char *address, struct sockaddr_storage *out,
         size -= 2;
     }
     if (size >= sizeof(host)) {
-        return llmlab__fail(LLMLAB_EINVAL, "%s is no address", address);
+        return llmlab__fail(LLMLAB_EINVAL,
+                            "%s is no address: a number such as "
+                            "127.0.0.1:7400 is needed",
+                            address);
     }
     memcpy(host, begin, size);
     host[size] = '\0';
@@ -52,6 +67,15 @@ address_parse(const char *address, struct sockaddr_storage *out,
     *out_size = found->ai_addrlen;
     freeaddrinfo(found);
     return LLMLAB_OK;
+}
+
+llmlab_status_t
+llmlab__address_check(const char *address)
+{
+    struct sockaddr_storage storage;
+    socklen_t size;
+
+    return address_parse(address, &storage, &size);
 }
 
 bool

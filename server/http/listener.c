@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <microhttpd.h>
@@ -14,11 +15,15 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "http/address.h"
+#include "http/peers.h"
 #include "http/router.h"
 #include "log.h"
 
 #define IDLE_SECONDS     60
 #define CONNECTION_BYTES (32 * 1024)
+#define CONNECTIONS_MAX  4096
+/* Descriptors for the database, the log and the like. */
+#define FILES_RESERVED 128
 /* Requests at rest keep their memory for the next ones. */
 #define REST_MAX 64
 
@@ -31,7 +36,11 @@ struct llmlab__listener_s {
     pthread_mutex_t lock;
     llmlab__request_t *rest;
     size_t rest_count;
+    llmlab__peers_t peers;
 };
+
+/* What on_uri leaves for on_request when an address hides something. */
+static char hidden;
 
 const char *
 llmlab__request_param(const llmlab__request_t *request, const char *name)
@@ -77,6 +86,9 @@ request_take(llmlab__listener_t *listener, struct MHD_Connection *connection)
     }
     request->server = listener->server;
     request->connection = connection;
+    request->peer =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+            ->socket_context;
     request->begin_ns = llmlab__clock_mono_ns();
     atomic_fetch_add(&listener->server->metrics.in_flight, 1);
     return request;
@@ -119,10 +131,11 @@ on_completed(void *cls, struct MHD_Connection *connection, void **state,
 
     (void)connection;
     (void)code;
-    if (request == NULL) {
+    if (request == NULL || *state == &hidden) {
         return;
     }
     *state = NULL;
+    llmlab__peers_await(&listener->peers, request->peer, LLMLAB__AWAIT_NEXT);
     duration = llmlab__clock_mono_ns() - request->begin_ns;
     if (request->route != NULL && request->reply.status != 0) {
         llmlab__metrics_request(&listener->server->metrics,
@@ -363,7 +376,10 @@ request_begin(llmlab__listener_t *listener, llmlab__request_t *request,
 {
     uint64_t size;
 
-    if (listener->metrics) {
+    llmlab__peers_await(&listener->peers, request->peer, LLMLAB__AWAIT_NOTHING);
+    if (request->reply.status != 0) {
+        /* Refused already. */
+    } else if (listener->metrics) {
         if (strcmp(url, "/metrics") != 0 || strcmp(method, "GET") != 0) {
             llmlab__reply_refuse(request, 404, "not-found", "Not found", NULL,
                                  "/metrics is all there is");
@@ -375,6 +391,10 @@ request_begin(llmlab__listener_t *listener, llmlab__request_t *request,
         }
     } else if (llmlab__route(request, method, url)) {
         handle(request);
+    }
+    if (body_announced(request, &size)) {
+        llmlab__peers_await(&listener->peers, request->peer,
+                            LLMLAB__AWAIT_BODY);
     }
     if (request->reply.status == 0) {
         return MHD_YES; /* the body comes next */
@@ -399,11 +419,20 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url,
     llmlab__request_t *request = *state;
 
     (void)version;
-    if (request == NULL) {
+    if (request == NULL || *state == &hidden) {
+        bool hides = request != NULL;
+
         request = request_take(listener, connection);
         *state = request;
-        return request == NULL ? MHD_NO
-                               : request_begin(listener, request, url, method);
+        if (request == NULL) {
+            return MHD_NO;
+        }
+        if (hides) {
+            llmlab__reply_refuse(request, 400, "bad-address",
+                                 "The address is malformed", NULL,
+                                 "%%00 is nowhere allowed, %%2F in no path");
+        }
+        return request_begin(listener, request, url, method);
     }
     if (*size > 0) {
         request->received += *size;
@@ -421,6 +450,7 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url,
         *size = 0;
         return MHD_YES;
     }
+    llmlab__peers_await(&listener->peers, request->peer, LLMLAB__AWAIT_NOTHING);
     if (request->reply.status != 0) {
         return reply_queue(request);
     }
@@ -429,6 +459,62 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url,
         return reply_queue(request);
     }
     return ingest_end(request);
+}
+
+/* A NUL would end a text early, and an escaped slash turn one part of a path
+ * into two: what is shown would not be what is meant. */
+static void *
+on_uri(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+    const char *query = strchr(uri, '?');
+    const char *slash = strcasestr(uri, "%2f");
+
+    (void)cls;
+    (void)connection;
+    return strstr(uri, "%00") != NULL ||
+                   (slash != NULL && (query == NULL || slash < query))
+               ? &hidden
+               : NULL;
+}
+
+static void
+on_connection(void *cls, struct MHD_Connection *connection, void **context,
+              enum MHD_ConnectionNotificationCode code)
+{
+    llmlab__listener_t *listener = cls;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *context = llmlab__peers_add(
+            &listener->peers, MHD_get_connection_info(
+                                  connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+                                  ->connect_fd);
+    } else {
+        llmlab__peers_remove(&listener->peers, *context);
+        *context = NULL;
+    }
+}
+
+/* How many connections there may be: as many as descriptors allow. */
+static unsigned
+connections_limit(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0) {
+        return 512;
+    }
+    if (files.rlim_cur < CONNECTIONS_MAX + FILES_RESERVED &&
+        files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max < CONNECTIONS_MAX + FILES_RESERVED
+                             ? files.rlim_max
+                             : CONNECTIONS_MAX + FILES_RESERVED;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+        (void)getrlimit(RLIMIT_NOFILE, &files);
+    }
+    return files.rlim_cur >= CONNECTIONS_MAX + FILES_RESERVED ? CONNECTIONS_MAX
+           : files.rlim_cur > 2 * FILES_RESERVED
+               ? (unsigned)files.rlim_cur - FILES_RESERVED
+               : FILES_RESERVED;
 }
 
 static void
@@ -458,6 +544,7 @@ llmlab__listener_start(llmlab__listener_t **out, llmlab__server_t *server,
         {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->tls_cert},
         {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->tls_key},
         {MHD_OPTION_END, 0, NULL}};
+    unsigned limit = connections_limit();
     llmlab_status_t status;
 
     *out = NULL;
@@ -476,18 +563,27 @@ llmlab__listener_start(llmlab__listener_t **out, llmlab__server_t *server,
         llmlab__free(listener);
         return status;
     }
+    llmlab__peers_init(&listener->peers, limit / 2);
     listener->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, listener, MHD_OPTION_EXTERNAL_LOGGER,
         on_log, NULL, MHD_OPTION_LISTEN_SOCKET, listener->socket,
         MHD_OPTION_THREAD_POOL_SIZE, options->metrics ? 0u : options->threads,
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
+        MHD_OPTION_URI_LOG_CALLBACK, on_uri, listener,
+        MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)CONNECTION_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     if (listener->daemon == NULL) {
         (void)close(listener->socket);
         llmlab__free(listener);
-        return llmlab__fail(LLMLAB_EIO, "cannot serve on %s", options->address);
+        return llmlab__fail(LLMLAB_EIO, "cannot serve on %s%s",
+                            options->address,
+                            options->tls_cert == NULL
+                                ? ""
+                                : ": the certificate or its key is no PEM, or "
+                                  "they do not belong together");
     }
     *out = listener;
     return LLMLAB_OK;
@@ -505,6 +601,14 @@ const char *
 llmlab__listener_address(const llmlab__listener_t *listener)
 {
     return listener->address;
+}
+
+void
+llmlab__listener_reap(llmlab__listener_t *listener)
+{
+    if (listener != NULL) {
+        llmlab__peers_reap(&listener->peers);
+    }
 }
 
 void
@@ -532,6 +636,7 @@ llmlab__listener_stop(llmlab__listener_t *listener)
         listener->rest = request->next;
         request_free(request);
     }
+    llmlab__peers_cleanup(&listener->peers);
     pthread_mutex_destroy(&listener->lock);
     llmlab__free(listener);
 }

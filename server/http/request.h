@@ -29,6 +29,7 @@ typedef struct llmlab__reply_s {
 typedef struct llmlab__request_s {
     llmlab__server_t *server;
     struct MHD_Connection *connection;
+    struct llmlab__peer_s *peer;         /* NULL: it has no clock of ours */
     const struct llmlab__route_s *route; /* NULL: none matched */
     int64_t begin_ns;
     char path[LLMLAB__PATH_MAX];

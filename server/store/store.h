@@ -277,5 +277,8 @@ struct llmlab__store_s {
 /* Open or make an SQLite file. The detail tells why it failed. */
 llmlab_status_t llmlab__store_sqlite_open(llmlab__store_t **out,
                                           const char *path);
+/* Be the one process that applies batches, until it ends: the writer keeps sums
+ * in memory, which another would make wrong. LLMLAB_EINVAL when another is. */
+llmlab_status_t llmlab__store_sqlite_own(llmlab__store_t *store);
 
 #endif

@@ -155,10 +155,13 @@ llmlab__connection_open(llmlab__connection_t *connection, const char *path,
 
     memset(connection, 0, sizeof(*connection));
     if (sqlite3_open_v2(path, &connection->db, flags, NULL) != SQLITE_OK) {
+        int number =
+            connection->db == NULL ? 0 : sqlite3_system_errno(connection->db);
         llmlab_status_t status = llmlab__fail(
             LLMLAB_EIO, "cannot open %s: %s", path,
-            connection->db == NULL ? "out of memory"
-                                   : sqlite3_errmsg(connection->db));
+            number != 0              ? strerror(number)
+            : connection->db == NULL ? "out of memory"
+                                     : sqlite3_errmsg(connection->db));
 
         llmlab__connection_close(connection);
         return status;

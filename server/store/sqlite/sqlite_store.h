@@ -59,6 +59,7 @@ struct llmlab__reader_s {
 typedef struct llmlab__sqlite_s {
     llmlab__store_t store; /* first */
     char *path;
+    int lock_fd; /* -1: not the owner */
 
     /* The writer's. Keys and projects made by this process take turns with
      * it. */

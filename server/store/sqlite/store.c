@@ -1,5 +1,9 @@
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
 
 #include <sodium.h>
 
@@ -151,6 +155,9 @@ sqlite_close(llmlab__store_t *store)
     llmlab__connection_close(&sqlite->writer);
     pthread_mutex_destroy(&sqlite->write_lock);
     pthread_mutex_destroy(&sqlite->reader_lock);
+    if (sqlite->lock_fd >= 0) {
+        (void)close(sqlite->lock_fd);
+    }
     llmlab__free(sqlite->path);
     llmlab__free(sqlite);
 }
@@ -202,6 +209,7 @@ llmlab__store_sqlite_open(llmlab__store_t **out, const char *path)
     }
     (void)pthread_once(&process_once, process_setup);
     sqlite->store.ops = &sqlite_ops;
+    sqlite->lock_fd = -1;
     (void)pthread_mutex_init(&sqlite->write_lock, NULL);
     (void)pthread_mutex_init(&sqlite->reader_lock, NULL);
     sqlite->path = llmlab__strndup(path, strlen(path));
@@ -217,5 +225,30 @@ llmlab__store_sqlite_open(llmlab__store_t **out, const char *path)
     }
     (void)sqlite3_wal_hook(sqlite->writer.db, on_log, sqlite);
     *out = &sqlite->store;
+    return LLMLAB_OK;
+}
+
+llmlab_status_t
+llmlab__store_sqlite_own(llmlab__store_t *store)
+{
+    llmlab__sqlite_t *sqlite = (llmlab__sqlite_t *)store;
+    char path[4096];
+    int size = snprintf(path, sizeof(path), "%s-owner", sqlite->path);
+
+    if (size < 0 || (size_t)size >= sizeof(path)) {
+        return llmlab__fail(LLMLAB_EINVAL, "the path is too long");
+    }
+    /* A file of its own: SQLite's locks on the database's would go with the
+     * first descriptor that is closed. */
+    sqlite->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (sqlite->lock_fd < 0) {
+        return llmlab__fail(LLMLAB_EIO, "cannot open %s: %s", path,
+                            strerror(errno));
+    }
+    if (flock(sqlite->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        return llmlab__fail(LLMLAB_EINVAL,
+                            "another llmlab-server serves %s already",
+                            sqlite->path);
+    }
     return LLMLAB_OK;
 }
