@@ -18,6 +18,7 @@
 #define DAY_NS           INT64_C(86400000000000)
 #define WORKLOAD_MODELS  "gpt-4o-mini,anthropic/claude-sonnet-4-5,gpt-4.1"
 #define FLUSH_TIMEOUT_MS 300000
+#define SHOWN            20 /* rows of a table that people can take in */
 
 static const cli_option_t options[] = {
     {"once", NULL, "end after printing", 0},
@@ -104,8 +105,9 @@ print_costs(demo_t *demo, const char *title, const char *granularity,
         return false;
     }
     fprintf(demo->report, "\n%s\n", title);
-    good =
-        cli_costs_table(&table, costs) && cli_table_print(&table, demo->report);
+    good = cli_costs_table(&table, costs);
+    cli_table_shorten(&table, SHOWN, 1);
+    good = cli_table_print(&table, demo->report) && good;
     cli_table_cleanup(&table);
     cJSON_Delete(costs);
     return good;
@@ -163,6 +165,8 @@ print_unpriced(demo_t *demo)
     }
     fprintf(demo->report, "\nCalls without a price%s\n",
             cli_table_rows(&table) == 0 ? ": none" : "");
+    cli_table_sort(&table, 2);
+    cli_table_shorten(&table, SHOWN, 0);
     good = cli_table_rows(&table) == 0 || cli_table_print(&table, demo->report);
     cli_table_cleanup(&table);
     cJSON_Delete(costs);

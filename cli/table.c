@@ -1,6 +1,7 @@
 #include "cli/table.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,6 +105,66 @@ size_t
 cli_table_rows(const cli_table_t *table)
 {
     return table->count / table->columns - 1;
+}
+
+static char **
+row_at(const cli_table_t *table, size_t row)
+{
+    return table->cells + (row + 1) * table->columns;
+}
+
+void
+cli_table_sort(cli_table_t *table, size_t column)
+{
+    size_t bytes = table->columns * sizeof(char *);
+    char *moving[CLI_TABLE_COLUMNS];
+
+    for (size_t i = 1; i < cli_table_rows(table); i++) {
+        size_t to = i;
+
+        memcpy(moving, row_at(table, i), bytes);
+        while (to > 0 && strtoull(row_at(table, to - 1)[column], NULL, 10) <
+                             strtoull(moving[column], NULL, 10)) {
+            to--;
+        }
+        memmove(row_at(table, to + 1), row_at(table, to), (i - to) * bytes);
+        memcpy(row_at(table, to), moving, bytes);
+    }
+}
+
+void
+cli_table_shorten(cli_table_t *table, size_t first, size_t last)
+{
+    size_t rows = table->count == 0 ? 0 : cli_table_rows(table);
+    size_t hidden = (rows - first - last) * table->columns;
+    char *told[CLI_TABLE_COLUMNS];
+    char text[48];
+    char **gap;
+
+    if (table->failed || rows <= first + last + 1) {
+        return;
+    }
+    snprintf(text, sizeof(text), "... %zu more", rows - first - last);
+    for (size_t i = 0; i < table->columns; i++) {
+        told[i] = strdup(i == 0 ? text : "");
+        table->failed = table->failed || told[i] == NULL;
+    }
+    gap = row_at(table, first);
+    for (size_t i = 0; !table->failed && i < hidden; i++) {
+        char *cell = gap[i];
+
+        gap[i] = i < table->columns ? told[i] : NULL;
+        free(cell);
+    }
+    if (table->failed) {
+        for (size_t i = 0; i < table->columns; i++) {
+            free(told[i]);
+        }
+        return;
+    }
+    memmove(gap + table->columns, gap + hidden,
+            last * table->columns * sizeof(char *));
+    table->count = (1 + first + 1 + last) * table->columns;
 }
 
 /* Characters, not bytes: continuation bytes of UTF-8 take no place. */

@@ -30,6 +30,13 @@ void cli_table_time(cli_table_t *table, const char *text);
 void cli_table_uint(cli_table_t *table, uint64_t value);
 size_t cli_table_rows(const cli_table_t *table); /* without the header */
 
+/* Rows by the number in a column, largest first; equal ones keep their order.
+ * Only for columns of counts. */
+void cli_table_sort(cli_table_t *table, size_t column);
+/* Keep the first rows and the last few; a row between them tells how many are
+ * not shown. */
+void cli_table_shorten(cli_table_t *table, size_t first, size_t last);
+
 /* False when memory ran out somewhere. */
 bool cli_table_print(const cli_table_t *table, FILE *file);
 bool cli_table_print_csv(const cli_table_t *table, FILE *file);
