@@ -175,12 +175,18 @@ def generate_stream(request, fake):
     yield "", gemini_chunk(TEXT[-1], finishReason="STOP")
 
 
+def gemini_embed(request, fake):
+    return {"embeddings": [{"values": [0.1, 0.2]}],
+            "usageMetadata": {"promptTokenCount": 9}}
+
+
 ROUTES = (
     (r"/chat/completions$", chat, chat_stream),
     (r"/responses$", responses, responses_stream),
     (r"/embeddings$", embeddings, None),
     (r"/messages$", messages, messages_stream),
     (r":generateContent$", generate, None),
+    (r":(batchEmbedContents|embedContent)$", gemini_embed, None),
     (r":streamGenerateContent$", None, generate_stream),
 )
 

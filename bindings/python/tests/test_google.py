@@ -25,7 +25,7 @@ def instrumented():
 def priced(step):
     assert step["usage"] == USAGE
     assert Decimal(step["cost"]) > 0
-    assert step["provider"] == "google" and step["api"] == "generate_content"
+    assert step["provider"] == "gemini" and step["api"] == "generate_content"
     assert step["model"] == "gemini-2.5-flash"
     assert "hello" not in str(step) and "Bergen" not in str(step)
     return True
@@ -68,6 +68,14 @@ def test_refused(provider, captured):
         assert step["status"] == "error"
         assert step["error"]["http_status"] == 400
         assert step["error"]["type"] == "INVALID_ARGUMENT"
+
+
+def test_embeddings(provider, captured):
+    client = make(provider)
+    client.models.embed_content(model="gemini-embedding-001", contents="hello")
+    step, = captured.spans
+    assert step["type"] == "embedding" and step["status"] == "success"
+    assert step["request_model"] == "gemini-embedding-001"
 
 
 async def test_async(provider, captured):

@@ -28,6 +28,7 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO,
            "warning": logging.WARNING, "error": logging.ERROR}
 
 _lock = threading.Lock()
+_opening = threading.Lock()
 _open: dict[int, "LLMLab"] = {}
 default: "LLMLab | None" = None
 
@@ -224,7 +225,10 @@ def setting_names() -> list[str]:
 
 def ensure() -> LLMLab:
     """The default client; the first use opens it from LLMLAB_* variables."""
-    return default if default is not None else LLMLab()
+    if default is not None:
+        return default
+    with _opening:
+        return default if default is not None else LLMLab()
 
 
 def init(api_key: str | None = None, project: str | None = None, *,
@@ -249,15 +253,16 @@ def init(api_key: str | None = None, project: str | None = None, *,
 
 def poll_log() -> None:
     """Hand the library's own log lines to logging."""
-    lines = lib.llmlab_bind_poll_log()
-    if lines is None:
-        return
-    for line in json.loads(lines):
+    try:
+        lines = json.loads(lib.llmlab_bind_poll_log() or "[]")
+    except NativeError:
+        return  # no memory for them
+    for line in lines:
         if "skipped" in line:
             log.warning("%d log lines were lost", line["skipped"])
         else:
-            level = line["level"]
-            log.log(_LEVELS.get(level, logging.WARNING), "%s", line["text"])
+            log.log(_LEVELS.get(line["level"], logging.WARNING), "%s",
+                    line["text"])
 
 
 def close_all() -> None:
@@ -304,7 +309,14 @@ def _before_fork() -> None:
         _watch_multiprocessing()
 
 
+def _after_fork_in_child() -> None:
+    # Another thread of the parent may have held them.
+    global _lock, _opening
+    _lock = threading.Lock()
+    _opening = threading.Lock()
+
+
 atexit.register(close_all)
-os.register_at_fork(before=_before_fork)
+os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
 
 __all__ = ["FlushResult", "LLMLab", "LLMLabError", "init"]

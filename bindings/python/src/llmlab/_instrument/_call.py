@@ -15,13 +15,30 @@ KINDS = {"embeddings": "embedding", "embed_content": "embedding",
          "rerank": "rerank"}
 
 
+_places: dict[str, tuple[str, str | None]] = {}
+
+
+def where(address: str, otherwise: str) -> tuple[str, str | None]:
+    """The provider and region that serve an address, which the library knows;
+    an address that it does not know is the SDK's own provider's."""
+    if address not in _places:
+        facts = json.loads(lib.llmlab_bind_usage(
+            json.dumps({"url": address}), b"{}"))
+        if len(_places) > 1000:
+            _places.clear()
+        _places[address] = (facts.get("provider") or otherwise,
+                            facts.get("region"))
+    return _places[address]
+
+
 class Call:
     """From before the first attempt until the last byte of the reply."""
 
     def __init__(self, sdk: str, provider: str, api: str,
-                 request: dict[str, Any]) -> None:
+                 request: dict[str, Any], region: str | None = None) -> None:
         self.provider = provider
-        self.api = api
+        # How to read the reply; what has no format of its own tells by itself.
+        self.api = None if api == "embed_content" else api
         self.injected = False
         self.done = False
         self.watched = False  # its end is told by the response
@@ -36,6 +53,8 @@ class Call:
             self.done = True
             return
         self.span._do(lib.llmlab_bind_set_model, provider, None)
+        if region is not None:
+            self.span.set_tier(region=region)
         model = request.get("model")
         if isinstance(model, str):
             self.span.set_request_model(model)

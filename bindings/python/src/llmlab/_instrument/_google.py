@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from types import ModuleType
 from typing import Any
 
-from ._call import Call, guard
+from ._call import Call, guard, where
 from ._patch import Patch
 
 _PATH = re.compile(r"models/([^/:?]+):(\w+)")
@@ -21,10 +21,12 @@ def _start(client: Any, method: str, path: str, request: Any) -> Call | None:
     found = _PATH.search(path)
     if found is None or found[2] not in _APIS:
         return None
-    provider = "vertex" if getattr(client, "vertexai", False) else "google"
+    base = str(getattr(client._http_options, "base_url", None) or "")
+    provider, region = where(
+        base, "vertex" if getattr(client, "vertexai", False) else "gemini")
     facts = dict(request) if isinstance(request, dict) else {}
     facts["model"] = found[1]
-    call = Call("google", provider, _APIS[found[2]], facts)
+    call = Call("google", provider, _APIS[found[2]], facts, region)
     return call if call.span else None
 
 

@@ -12,8 +12,7 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
-from .._native import lib
-from ._call import Call, guard
+from ._call import Call, guard, where
 from ._patch import Patch
 
 include_usage = True
@@ -43,32 +42,14 @@ def _api(options: Any) -> str | None:
     return None
 
 
-_providers: dict[str, str] = {}
-
-
-def _provider(client: Any, sdk: str) -> str:
-    """By the address, which the library knows; else the SDK's own."""
-    base = str(client.base_url)
-    if base not in _providers:
-        found = None
-        try:
-            answer = lib.llmlab_bind_usage(json.dumps({"url": base}), b"{}")
-            found = json.loads(answer).get("provider")
-        except Exception:
-            pass
-        if len(_providers) > 1000:
-            _providers.clear()
-        _providers[base] = found or sdk
-    return _providers[base]
-
-
-def _start(client: Any, options: Any, stream: bool, sdk: str) -> Call | None:
+def _start(client: Any, options: Any, sdk: str) -> Call | None:
     api = _api(options)
     if api is None:
         return None
+    provider, region = where(str(client.base_url), sdk)
     request = options.json_data
-    call = Call(sdk, _provider(client, sdk), api,
-                request if isinstance(request, dict) else {})
+    call = Call(sdk, provider, api,
+                request if isinstance(request, dict) else {}, region)
     return call if call.span else None
 
 
@@ -238,7 +219,7 @@ def _request(sdk: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         def request(self: Any, cast_to: Any, options: Any, *args: Any,
                     **kwargs: Any) -> Any:
             stream = bool(kwargs.get("stream"))
-            call = guard(_start, self, options, stream, sdk)
+            call = guard(_start, self, options, sdk)
             if call is None:
                 return original(self, cast_to, options, *args, **kwargs)
             asked = guard(_with_usage, call, options, stream) or options
@@ -267,7 +248,7 @@ def _arequest(sdk: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         async def request(self: Any, cast_to: Any, options: Any, *args: Any,
                           **kwargs: Any) -> Any:
             stream = bool(kwargs.get("stream"))
-            call = guard(_start, self, options, stream, sdk)
+            call = guard(_start, self, options, sdk)
             if call is None:
                 return await original(self, cast_to, options, *args, **kwargs)
             asked = guard(_with_usage, call, options, stream) or options
