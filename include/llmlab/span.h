@@ -1,6 +1,8 @@
 /* Spans: a step of an agent's run, measured from start to end. Setting and
  * ending never blocks, never allocates after warm-up, makes no system call but
- * the wake-up of a parked worker. */
+ * the wake-up of a parked worker. Signal handlers: a thread that is not warm
+ * allocates, so a handler that interrupts malloc must not record; one that
+ * interrupts a function of this header is refused and counted (reentered). */
 #ifndef LLMLAB_SPAN_H
 #define LLMLAB_SPAN_H
 

@@ -50,8 +50,8 @@ LLMLAB_API const char *llmlab_status_text(llmlab_status_t status);
 /** What exactly went wrong in the last call of this thread that returned an
  * error: "batch.max_calls: 0 is below 1". Empty after none; never NULL. Owned
  * by the library, overwritten by the thread's next error. A success leaves it,
- * and so do the functions of span.h, which say all by their status (a signal
- * handler may call them); but see llmlab_span_set_response(). */
+ * and so do the functions of span.h, which say all by their status, but for
+ * llmlab_span_set_response(). */
 LLMLAB_API const char *llmlab_status_detail(void);
 
 /** Walk over all codes: stores the i-th code and returns 1, or returns 0 past

@@ -218,7 +218,9 @@ cut_text(llmlab_text_t *text)
 static bool
 cut_texts(llmlab_call_t *call)
 {
-    bool cut = cut_text(&call->name) | cut_text(&call->agent);
+    bool cut = cut_text(&call->name);
+
+    cut |= cut_text(&call->agent);
 
 #define CUT(type, member, rolls_up) cut |= cut_text(&call->member);
     USUAL_TEXTS(CUT)
