@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -211,6 +212,8 @@ serve_command(const llmlab__options_t *options)
         return 1;
     }
     signals_block(&signals);
+    /* Great bodies go back to the system when they are done with. */
+    (void)mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
     server->limits = options->limits;
     server->metrics.start_ns = llmlab__clock_real_ns();
     if (llmlab__store_sqlite_open(&server->store, options->db) != LLMLAB_OK) {

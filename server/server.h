@@ -18,6 +18,7 @@ typedef struct llmlab__server_s {
     unsigned char secret[32]; /* signs cursors */
     llmlab__metrics_t metrics;
     _Atomic bool draining;
+    _Atomic uint64_t held_bytes; /* of bodies under way, together */
 } llmlab__server_t;
 
 #endif

@@ -22,6 +22,8 @@
 #define IDLE_SECONDS     60
 #define CONNECTION_BYTES (32 * 1024)
 #define CONNECTIONS_MAX  4096
+/* Of bodies under way: many small ones, or some of the greatest. */
+#define HELD_BYTES (UINT64_C(256) << 20)
 /* Descriptors for the database, the log and the like. */
 #define FILES_RESERVED 128
 /* Requests at rest keep their memory for the next ones. */
@@ -122,6 +124,13 @@ request_rest(llmlab__listener_t *listener, llmlab__request_t *request)
 }
 
 static void
+ingest_let_go(llmlab__request_t *request)
+{
+    atomic_fetch_sub(&request->server->held_bytes, request->held);
+    request->held = 0;
+}
+
+static void
 on_completed(void *cls, struct MHD_Connection *connection, void **state,
              enum MHD_RequestTerminationCode code)
 {
@@ -137,6 +146,7 @@ on_completed(void *cls, struct MHD_Connection *connection, void **state,
     *state = NULL;
     llmlab__peers_await(&listener->peers, request->peer, LLMLAB__AWAIT_NEXT);
     duration = llmlab__clock_mono_ns() - request->begin_ns;
+    ingest_let_go(request);
     if (request->route != NULL && request->reply.status != 0) {
         llmlab__metrics_request(&listener->server->metrics,
                                 (unsigned)(request->route - llmlab__routes),
@@ -277,6 +287,29 @@ inflated_too_large(llmlab__request_t *request)
     return llmlab__reply_problem(request, &problem);
 }
 
+/* Count what the body takes of the memory that all bodies share. */
+static bool
+ingest_hold(llmlab__request_t *request)
+{
+    llmlab__server_t *server = request->server;
+    llmlab__buf_t *body = &request->batch->body;
+    uint64_t most = 2 * (uint64_t)server->limits.max_inflated;
+
+    if (body->capacity <= request->held) {
+        return true;
+    }
+    atomic_fetch_add(&server->held_bytes, body->capacity - request->held);
+    request->held = body->capacity;
+    if (atomic_load(&server->held_bytes) <=
+        (most > HELD_BYTES ? most : HELD_BYTES)) {
+        return true;
+    }
+    llmlab__buf_cleanup(body);
+    ingest_let_go(request);
+    return llmlab__reply_refuse(request, 503, "busy", "Too much is on its way",
+                                NULL, "try again");
+}
+
 static bool
 ingest_feed(llmlab__request_t *request, const char *bytes, size_t size)
 {
@@ -287,14 +320,15 @@ ingest_feed(llmlab__request_t *request, const char *bytes, size_t size)
             return inflated_too_large(request);
         }
         llmlab__buf_append(body, bytes, size);
-        return !body->failed ||
-               llmlab__reply_refuse(request, 503, "busy", "No memory", NULL,
-                                    "try again");
+        return body->failed
+                   ? llmlab__reply_refuse(request, 503, "busy", "No memory",
+                                          NULL, "try again")
+                   : ingest_hold(request);
     }
     switch (llmlab__inflate_feed(&request->inflate, bytes, size, body)) {
     case LLMLAB__INFLATE_MORE:
     case LLMLAB__INFLATE_DONE:
-        return true;
+        return ingest_hold(request);
     case LLMLAB__INFLATE_TOO_BIG:
         return inflated_too_large(request);
     case LLMLAB__INFLATE_NO_MEMORY:

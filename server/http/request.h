@@ -45,6 +45,7 @@ typedef struct llmlab__request_s {
     bool gzip;
     bool handed_over; /* the writer has the batch */
     size_t received;  /* bytes of the body as sent */
+    size_t held;      /* of its memory, counted in the server's */
 
     struct llmlab__request_s *next; /* at rest */
 } llmlab__request_t;

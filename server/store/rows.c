@@ -6,7 +6,7 @@
 
 #define ARENA_BLOCK (64 * 1024)
 /* What a cleared batch keeps: a burst of large ones must not stay. */
-#define KEEP_BODY (4u << 20)
+#define KEEP_BODY (512u << 10)
 #define KEEP_ROWS 4096
 
 typedef struct llmlab__arena_block_s {

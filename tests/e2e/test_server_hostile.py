@@ -5,6 +5,7 @@ server on its file, and a load that SIGTERM interrupts.
 llmlab-test: threads timeout=120
 """
 
+import gzip
 import resource
 import signal
 import socket
@@ -65,6 +66,30 @@ class Held(Base):
                 one.sendall(b"X: y\r\n")
         self.assertLess(time.monotonic() - begin, 25)
         one.close()
+
+
+class Greedy(Base):
+    def test_great_bodies_together_are_bounded(self):
+        """Each within its limit and none whole: 1.3 GB together."""
+        body = gzip.compress(b'{"schema":1,"pad":"' + b"x" * 19_000_000)
+        head = (b"POST /v1/projects/-/traces HTTP/1.1\r\nHost: x\r\n"
+                b"Authorization: Bearer " + self.key.encode() +
+                b"\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+                % len(body))
+        held = []
+        for _ in range(70):
+            one = socket.create_connection(("127.0.0.1", self.server.port), 30)
+            one.sendall(head + body[:-1])
+            held.append(one)
+        statuses = []
+        for one in held:
+            one.sendall(body[-1:])
+            statuses.append(int(one.recv(4096).split(b" ")[1]))
+            one.close()
+        self.assertEqual(set(statuses), {400, 503}, statuses)
+        self.assertGreater(statuses.count(503), 40)
+        sender = Sender()
+        self.accept(sender.batch([sender.step()]), accepted=1)
 
 
 class Addresses(Base):

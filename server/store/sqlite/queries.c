@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/status.h"
 #include "store/sqlite/sqlite_store.h"
 
@@ -141,74 +142,114 @@ traces_walk(llmlab__connection_t *connection, sqlite3_stmt *sql,
     return LLMLAB_OK;
 }
 
+/* The id of a label that a query names. False: no such label, so that no trace
+ * can have it. */
+static bool
+filter_label(llmlab__reader_t *reader, const llmlab__trace_query_t *query,
+             llmlab__label_kind_t kind, const char *text, int64_t *out)
+{
+    *out = text == NULL
+               ? 0
+               : llmlab__sqlite_label_find(reader, query->project, kind, text);
+    return text == NULL || *out != 0;
+}
+
+static void
+filters_bind(sqlite3_stmt *sql, const llmlab__trace_query_t *query,
+             int64_t agent, int64_t model, int64_t user)
+{
+    char text[32];
+
+    sqlite3_bind_int64(sql, 1, query->project);
+    sqlite3_bind_int64(sql, 2, query->start_ns);
+    sqlite3_bind_int64(sql, 3, query->end_ns);
+    sqlite3_bind_int(sql, 4, query->status);
+    sqlite3_bind_int64(sql, 5, agent);
+    (void)snprintf(text, sizeof(text), ",%lld,", (long long)model);
+    sqlite3_bind_text(sql, 6, text, -1, SQLITE_TRANSIENT);
+    sqlite3_bind_int64(sql, 7, user);
+    if (query->session != NULL) {
+        sqlite3_bind_text(sql, 8, query->session, -1, SQLITE_STATIC);
+    }
+    sqlite3_bind_int64(sql, 9, query->cursor.major);
+    sqlite3_bind_int64(sql, 10, query->cursor.minor);
+    sqlite3_bind_int64(sql, 11, (int64_t)query->cursor.trace_high);
+    sqlite3_bind_int64(sql, 12, (int64_t)query->cursor.trace_low);
+    sqlite3_bind_int64(sql, 13, (int64_t)query->limit);
+}
+
+/* Only what is asked for is in the text: then the dearest of a range are found
+ * in the index, and no more rows are read than are shown. */
+static void
+traces_text(const llmlab__trace_query_t *query, llmlab__buf_t *out)
+{
+    bool newest = query->order == LLMLAB__NEWEST_FIRST;
+    const char *order = newest ? " ORDER BY t.start_ns DESC,t.trace_high DESC,"
+                                 "t.trace_low DESC"
+                               : " ORDER BY t.cost_nano DESC,t.cost_rest DESC,"
+                                 "t.trace_high DESC,t.trace_low DESC";
+
+    llmlab__buf_text(out, "SELECT " TRACE_COLUMNS "FROM trace t WHERE ");
+    if (!newest) {
+        llmlab__buf_text(out, "t.project=?1 AND (t.trace_high,t.trace_low) IN "
+                              "(SELECT t.trace_high,t.trace_low FROM trace t "
+                              "WHERE ");
+    }
+    llmlab__buf_text(out, "t.project=?1 AND t.start_ns>=?2 AND t.start_ns<?3");
+    llmlab__buf_text(out, query->status != 0 ? " AND t.status=?4" : "");
+    llmlab__buf_text(out, query->agent != NULL ? " AND t.agent=?5" : "");
+    llmlab__buf_text(out,
+                     query->model != NULL ? " AND instr(t.models,?6)>0" : "");
+    llmlab__buf_text(out, query->user != NULL ? " AND t.user=?7" : "");
+    llmlab__buf_text(out, query->session != NULL ? " AND t.session=?8" : "");
+    if (query->has_cursor) {
+        llmlab__buf_text(out, newest
+                                  ? " AND (t.start_ns,t.trace_high,t.trace_low)"
+                                    "<(?9,?11,?12)"
+                                  : " AND (t.cost_nano,t.cost_rest,"
+                                    "t.trace_high,t.trace_low)"
+                                    "<(?9,?10,?11,?12)");
+    }
+    llmlab__buf_text(out, order);
+    llmlab__buf_text(out, " LIMIT ?13");
+    if (!newest) {
+        llmlab__buf_text(out, ")");
+        llmlab__buf_text(out, order);
+    }
+    llmlab__buf_append(out, "", 1);
+}
+
 llmlab_status_t
 llmlab__sqlite_traces(llmlab__reader_t *reader,
                       const llmlab__trace_query_t *query,
                       llmlab__trace_fn visit, void *payload)
 {
-    /* A parameter that is NULL filters nothing. */
-    static const char head[] =
-        "SELECT " TRACE_COLUMNS "FROM trace t WHERE t.project=?1 AND "
-        "t.start_ns>=?2 AND t.start_ns<?3 AND (?4 IS NULL OR t.status=?4) AND "
-        "(?5 IS NULL OR t.agent=?5) AND "
-        "(?6 IS NULL OR instr(t.models,?6)>0) AND (?7 IS NULL OR t.user=?7) "
-        "AND (?8 IS NULL OR t.session=?8) ";
-    static const char newest[] =
-        "AND (?9 IS NULL OR (t.start_ns,t.trace_high,t.trace_low)<"
-        "(?9,?11,?12)) ORDER BY t.start_ns DESC,t.trace_high DESC,"
-        "t.trace_low DESC LIMIT ?13";
-    static const char dearest[] =
-        "AND (?9 IS NULL OR (t.cost_nano,t.cost_rest,t.trace_high,"
-        "t.trace_low)<(?9,?10,?11,?12)) ORDER BY t.cost_nano DESC,"
-        "t.cost_rest DESC,t.trace_high DESC,t.trace_low DESC LIMIT ?13";
     llmlab__connection_t *connection = &reader->connection;
-    const char *order = query->order == LLMLAB__NEWEST_FIRST ? newest : dearest;
-    char text[sizeof(head) + sizeof(dearest) + sizeof(newest)];
-    char model[32];
     sqlite3_stmt *sql = NULL;
+    llmlab__buf_t text;
+    int64_t agent;
+    int64_t model;
+    int64_t user;
+    int code;
 
-    memcpy(text, head, sizeof(head));
-    strcpy(text + sizeof(head) - 1, order);
-    if (sqlite3_prepare_v2(connection->db, text, -1, &sql, NULL) != SQLITE_OK) {
+    if (!filter_label(reader, query, LLMLAB__LABEL_AGENT, query->agent,
+                      &agent) ||
+        !filter_label(reader, query, LLMLAB__LABEL_MODEL, query->model,
+                      &model) ||
+        !filter_label(reader, query, LLMLAB__LABEL_USER, query->user, &user)) {
+        return LLMLAB_OK;
+    }
+    llmlab__buf_init(&text);
+    traces_text(query, &text);
+    code = text.failed
+               ? SQLITE_NOMEM
+               : sqlite3_prepare_v2(connection->db, (const char *)text.data, -1,
+                                    &sql, NULL);
+    llmlab__buf_cleanup(&text);
+    if (code != SQLITE_OK) {
         return llmlab__connection_fail(connection, "read traces");
     }
-    sqlite3_bind_int64(sql, 1, query->project);
-    sqlite3_bind_int64(sql, 2, query->start_ns);
-    sqlite3_bind_int64(sql, 3, query->end_ns);
-    if (query->status != 0) {
-        sqlite3_bind_int(sql, 4, query->status);
-    }
-    if (query->agent != NULL) {
-        int64_t id = llmlab__sqlite_label_find(
-            reader, query->project, LLMLAB__LABEL_AGENT, query->agent);
-
-        sqlite3_bind_int64(sql, 5, id == 0 ? -1 : id);
-    }
-    if (query->model != NULL) {
-        (void)snprintf(
-            model, sizeof(model), ",%lld,",
-            (long long)llmlab__sqlite_label_find(
-                reader, query->project, LLMLAB__LABEL_MODEL, query->model));
-        sqlite3_bind_text(sql, 6, model, -1, SQLITE_STATIC);
-    }
-    if (query->user != NULL) {
-        int64_t id = llmlab__sqlite_label_find(reader, query->project,
-                                               LLMLAB__LABEL_USER, query->user);
-
-        sqlite3_bind_int64(sql, 7, id == 0 ? -1 : id);
-    }
-    if (query->session != NULL) {
-        sqlite3_bind_text(sql, 8, query->session, -1, SQLITE_STATIC);
-    }
-    if (query->has_cursor) {
-        sqlite3_bind_int64(sql, 9, query->cursor.major);
-        if (query->order == LLMLAB__DEAREST_FIRST) {
-            sqlite3_bind_int64(sql, 10, query->cursor.minor);
-        }
-        sqlite3_bind_int64(sql, 11, (int64_t)query->cursor.trace_high);
-        sqlite3_bind_int64(sql, 12, (int64_t)query->cursor.trace_low);
-    }
-    sqlite3_bind_int64(sql, 13, (int64_t)query->limit);
+    filters_bind(sql, query, agent, model, user);
     return traces_walk(connection, sql, visit, payload);
 }
 
