@@ -52,13 +52,15 @@ def machine():
 
 def benches(build, only):
     found = sorted(build.glob("bench/bench_*"))
-    return [p for p in found if os.access(p, os.X_OK) and p.is_file()
-            and only in p.name]
+    found = [p for p in found if os.access(p, os.X_OK) and p.is_file()]
+    return [p for p in found + [HERE / "price_peers.py"] if only in p.name]
 
 
-def run_one(program):
-    done = subprocess.run([program, "--json"], stdout=subprocess.PIPE,
-                          text=True, check=False)
+def run_one(program, build):
+    command = ([sys.executable, program, build] if program.suffix == ".py"
+               else [program, "--json"])
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True,
+                          check=False)
     rows = []
     for line in done.stdout.splitlines():
         if line.startswith("{"):
@@ -95,7 +97,7 @@ def measure(build, options):
     rows, failed = [], []
     for program in benches(build, options.only):
         say(f"==> {program.name}")
-        found, status = run_one(program)
+        found, status = run_one(program, build)
         rows += found
         if status not in (0, 2):
             failed.append(program.name)
