@@ -11,6 +11,7 @@
 #include <llmlab/span.h>
 #include <llmlab/status.h>
 #include <llmlab/text.h>
+#include <llmlab/tokens.h>
 #include <llmlab/usage.h>
 #include <llmlab/version.h>
 

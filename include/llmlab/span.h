@@ -188,6 +188,11 @@ LLMLAB_API llmlab_status_t llmlab_span_set_request_model(llmlab_span_t *span,
                                                          const char *model);
 LLMLAB_API llmlab_status_t llmlab_span_set_usage(llmlab_span_t *span,
                                                  const llmlab_usage_t *usage);
+/** Usage that nobody stated but the caller estimated
+ * (llmlab_tokens_estimate()): priced, and marked as estimated wherever it is
+ * shown. */
+LLMLAB_API llmlab_status_t llmlab_span_set_estimated_usage(
+    llmlab_span_t *span, const llmlab_usage_t *usage);
 /** The charge the provider stated: it is the call's effective cost. */
 LLMLAB_API llmlab_status_t llmlab_span_set_cost(llmlab_span_t *span,
                                                 llmlab_money_t cost);

@@ -108,6 +108,22 @@ llmlab_span_set_usage(llmlab_span_t *span, const llmlab_usage_t *usage)
     return put_usage(span, usage, LLMLAB_USAGE_PROVIDER);
 }
 
+llmlab_status_t
+llmlab_span_set_estimated_usage(llmlab_span_t *span,
+                                const llmlab_usage_t *usage)
+{
+    llmlab_status_t status = llmlab__span_usable(span);
+
+    if (status != LLMLAB_OK) {
+        return status;
+    }
+    if (usage == NULL) {
+        return LLMLAB_EINVAL;
+    }
+    span->record.flags &= (uint16_t)~LLMLAB__RECORD_USAGE_COMPLETE;
+    return put_usage(span, usage, LLMLAB_USAGE_ESTIMATED);
+}
+
 /* effective: it is what the call cost, not only a part of it. */
 static llmlab_status_t
 put_charge(llmlab_span_t *span, llmlab_money_t charge, bool effective)

@@ -237,7 +237,8 @@ def token_parts(row, vector, usage):
     for kind, count in zip(("audio", "image", "video"), media):
         cost_out += count * price(f"output_cost_per_{kind}_token", OUT)
     cost_in += usage.get("citation_tokens", 0) * number(
-        row.get("citation_cost_per_token", 0))
+        row.get("citation_cost_per_token", 0)) * (
+            Fraction(1, 2) if batch else 1)
     uplift = Fraction(1)
     region = (vector.get("data_residency") or "").lower()
     key = f"regional_processing_uplift_multiplier_{region}"
