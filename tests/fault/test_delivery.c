@@ -13,7 +13,9 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -420,6 +422,110 @@ test_an_undeliverable_batch_expires(void **state)
     llmlab_client_close(client, 1000);
 }
 
+/* A request that gets no reply ends at http.timeout_ms, and is tried again. */
+static void
+test_a_request_ends_in_its_time(void **state)
+{
+    llmlab_client_t *client =
+        test_open("url", peer.url, "api_key", peer_key(), "http.timeout_ms",
+                  "150", "retry.base_ms", "1", "log.level", "error", NULL);
+
+    (void)state;
+    peer_script(&peer, "[\"hole\",\"hole\"]");
+    test_record(client, 5);
+    assert_int_equal(llmlab_client_flush(client, 15000, NULL), LLMLAB_OK);
+    expect_delivered(client, 5);
+    assert_int_equal(test_stats(client).retries, 2);
+    llmlab_client_close(client, 1000);
+}
+
+/* While a reply is awaited, the rings are emptied: these would overflow. */
+static void
+test_rings_are_emptied_while_a_reply_is_awaited(void **state)
+{
+    llmlab_client_t *client =
+        test_open("url", peer.url, "api_key", peer_key(), "batch.max_calls",
+                  "10000", "log.level", "error", NULL);
+
+    (void)state;
+    peer_script(&peer, "[\"delay:2\"]");
+    test_record(client, 5);
+    llmlab_client_flush(client, 0, NULL);
+    while (test_stats(client).in_flight == 0) {
+        usleep(1000);
+    }
+    for (int i = 0; i < 60; i++) {
+        test_record(client, 200);
+        usleep(20000);
+    }
+    assert_int_equal(test_stats(client).dropped[LLMLAB_DROP_RING_FULL], 0);
+    assert_int_equal(llmlab_client_flush(client, 15000, NULL), LLMLAB_OK);
+    expect_delivered(client, 12005);
+    llmlab_client_close(client, 1000);
+}
+
+static unsigned
+threads(void)
+{
+    DIR *directory = opendir("/proc/self/task");
+    unsigned count = 0;
+
+    while (readdir(directory) != NULL) {
+        count++;
+    }
+    closedir(directory);
+    return count;
+}
+
+/* A stop ends the request under way, long before its time. */
+static void
+test_a_close_ends_the_request(void **state)
+{
+    unsigned before = threads();
+    llmlab_client_t *client = test_open("url", peer.url, "api_key", peer_key(),
+                                        "log.level", "error", NULL);
+    int64_t start;
+
+    (void)state;
+    peer_script(&peer, "[\"hole\"]");
+    test_record(client, 5);
+    llmlab_client_flush(client, 0, NULL);
+    while (test_stats(client).in_flight == 0) {
+        usleep(1000);
+    }
+    usleep(100000);
+    llmlab_client_close(client, 0);
+    start = test_now_ms();
+    while (threads() > before && test_now_ms() - start < 10000) {
+        usleep(1000);
+    }
+    assert_int_equal(threads(), before);
+}
+
+/* What the host program executes does not get our connection. */
+static void
+test_the_connection_is_not_inherited(void **state)
+{
+    llmlab_client_t *client = open_client();
+    int connections = 0;
+
+    (void)state;
+    test_record(client, 5);
+    assert_int_equal(llmlab_client_flush(client, 15000, NULL), LLMLAB_OK);
+    for (int fd = 0; fd < 256; fd++) {
+        struct sockaddr_in other;
+        socklen_t size = sizeof(other);
+
+        if (getpeername(fd, (struct sockaddr *)&other, &size) == 0 &&
+            other.sin_family == AF_INET && ntohs(other.sin_port) == peer.port) {
+            connections++;
+            assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+        }
+    }
+    assert_int_equal(connections, 1);
+    llmlab_client_close(client, 1000);
+}
+
 int
 main(void)
 {
@@ -436,6 +542,10 @@ main(void)
         WITH_PEER(test_deadlines_with_a_server_that_never_answers),
         WITH_PEER(test_deadlines_with_a_byte_a_second),
         WITH_PEER(test_calls_move_on_while_a_reply_is_awaited),
+        WITH_PEER(test_a_request_ends_in_its_time),
+        WITH_PEER(test_rings_are_emptied_while_a_reply_is_awaited),
+        WITH_PEER(test_a_close_ends_the_request),
+        WITH_PEER(test_the_connection_is_not_inherited),
         cmocka_unit_test(test_deadlines_with_nobody_there),
         cmocka_unit_test(test_deadlines_with_a_half_open_tls_peer),
         cmocka_unit_test(test_deadlines_with_a_black_hole),
