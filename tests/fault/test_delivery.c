@@ -526,6 +526,33 @@ test_the_connection_is_not_inherited(void **state)
     llmlab_client_close(client, 1000);
 }
 
+/* However often the server refuses the key, it is said once. */
+static void
+test_a_refusal_is_logged_once(void **state)
+{
+    llmlab_config_t *config = llmlab_config_new();
+    llmlab_client_t *client;
+    test_log_t log = {0, ""};
+
+    (void)state;
+    peer_script(&peer, "[\"401\",\"401\",\"401\",\"401\",\"401\"]");
+    assert_int_equal(llmlab_config_set(config, "url", peer.url), LLMLAB_OK);
+    assert_int_equal(llmlab_config_set(config, "api_key", peer_key()),
+                     LLMLAB_OK);
+    assert_int_equal(llmlab_config_set(config, "retry.probe_ms", "10"),
+                     LLMLAB_OK);
+    llmlab_config_set_log(config, test_log, &log);
+    assert_int_equal(llmlab_client_open(&client, config), LLMLAB_OK);
+    llmlab_config_destroy(config);
+    test_record(client, 5);
+    assert_int_equal(llmlab_client_flush(client, 15000, NULL), LLMLAB_EAUTH);
+    test_await_attempts(client, 6);
+    assert_int_equal(llmlab_client_flush(client, 15000, NULL), LLMLAB_OK);
+    expect_delivered(client, 5);
+    llmlab_client_close(client, 10000);
+    assert_int_equal(log.lines, 1);
+}
+
 int
 main(void)
 {
@@ -546,6 +573,7 @@ main(void)
         WITH_PEER(test_rings_are_emptied_while_a_reply_is_awaited),
         WITH_PEER(test_a_close_ends_the_request),
         WITH_PEER(test_the_connection_is_not_inherited),
+        WITH_PEER(test_a_refusal_is_logged_once),
         cmocka_unit_test(test_deadlines_with_nobody_there),
         cmocka_unit_test(test_deadlines_with_a_half_open_tls_peer),
         cmocka_unit_test(test_deadlines_with_a_black_hole),
