@@ -228,8 +228,8 @@ sums_check(fixture_t *fixture)
     static const char *const views[] = {
         "provider,model,agent,status,environment,api_key",
         "provider,model,0 AS agent,0 AS status,0 AS environment,0 AS api_key",
-        "0 AS provider,0 AS model,agent,0 AS status,0 AS environment,"
-        "0 AS api_key"};
+        ("0 AS provider,0 AS model,agent,0 AS status,0 AS environment,"
+         "0 AS api_key")};
     char sql[4096];
     sqlite3 *db;
 
