@@ -33,16 +33,18 @@ __tsan_default_options(void)
     return "report_thread_leaks=0:die_after_fork=0";
 }
 
-#if defined(__SANITIZE_ADDRESS__)
-enum { WITH_ASAN = 1 };
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
+#if !defined(__has_feature)
+#define __has_feature(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
 enum { WITH_ASAN = 1 };
 #else
 enum { WITH_ASAN = 0 };
 #endif
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+enum { WITH_TSAN = 1 };
 #else
-enum { WITH_ASAN = 0 };
+enum { WITH_TSAN = 0 };
 #endif
 
 static peer_t peer;
@@ -212,7 +214,11 @@ child_main(llmlab_client_t *client, int i)
             EXPECT(llmlab_client_close(client, 10000) == LLMLAB_OK);
             _exit(0);
         }
-        EXPECT(waitpid(pid, &i, 0) == pid && i == 0);
+        EXPECT(waitpid(pid, &i, 0) == pid);
+        if (i != 0) {
+            fprintf(stderr, "the grandchild ended with %#x\n", (unsigned)i);
+        }
+        EXPECT(i == 0);
         i = 0;
     }
     EXPECT(llmlab_client_flush(client, 10000, NULL) == LLMLAB_OK);
@@ -227,7 +233,7 @@ static void
 test_forks_under_load_lose_nothing_and_double_nothing(void **state)
 {
     enum { THREADS = 2, FORKS = 60 };
-    llmlab_client_t *client = open_client();
+    llmlab_client_t *client;
     atomic_bool stop = false;
     load_t loads[THREADS];
     pthread_t threads[THREADS];
@@ -235,6 +241,13 @@ test_forks_under_load_lose_nothing_and_double_nothing(void **state)
     llmlab_stats_t stats;
 
     (void)state;
+    if (WITH_TSAN) {
+        print_message("SKIP test_forks_under_load: TSan does not support "
+                      "threads in a child of a process with threads; one "
+                      "child in some hundred stands still\n");
+        skip();
+    }
+    client = open_client();
     for (int i = 0; i < THREADS; i++) {
         loads[i] = (load_t){client, &stop, 0};
         pthread_create(&threads[i], NULL, load_main, &loads[i]);
