@@ -232,17 +232,8 @@ cut_texts(llmlab_call_t *call)
 static inline bool
 is_call(const llmlab_call_t *call)
 {
-    switch (call->kind) {
-    case LLMLAB_SPAN_LLM:
-    case LLMLAB_SPAN_EMBEDDING:
-    case LLMLAB_SPAN_RERANK:
-        return true;
-    case LLMLAB_SPAN_AGENT:
-    case LLMLAB_SPAN_CHAIN:
-        return false;
-    default:
-        return call->usage != NULL || call->provider_cost != NULL;
-    }
+    return llmlab__kind_is_call(call->kind, call->usage != NULL ||
+                                                call->provider_cost != NULL);
 }
 
 /* Each member once: all but size, type, ids and items, which come later. */

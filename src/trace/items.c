@@ -4,20 +4,7 @@ bool
 llmlab__items_next(const llmlab__items_t *items, uint32_t *cursor,
                    llmlab__item_view_t *out)
 {
-    const unsigned char *at = items->data + *cursor;
-    llmlab__item_t item;
-
-    if (*cursor >= items->used) {
-        return false;
-    }
-    memcpy(&item, at, sizeof(item));
-    *cursor += llmlab__item_room(item.key_size, item.value_size);
-    out->type = (llmlab__item_type_t)item.type;
-    out->key = (const char *)at + sizeof(item);
-    out->key_size = item.key_size;
-    out->value_size = item.value_size;
-    out->value = at + sizeof(item) + item.key_size;
-    return true;
+    return llmlab__item_next(items->data, items->used, cursor, out);
 }
 
 void

@@ -110,16 +110,13 @@ llmlab__record_check(const void *bytes, uint32_t size)
 }
 
 bool
-llmlab__record_next(const llmlab__record_t *record, uint32_t *cursor,
-                    llmlab__item_view_t *out)
+llmlab__item_next(const unsigned char *items, uint32_t size, uint32_t *cursor,
+                  llmlab__item_view_t *out)
 {
-    const unsigned char *items =
-        (const unsigned char *)record + sizeof(*record);
-
     const unsigned char *at = items + *cursor;
     llmlab__item_t item;
 
-    if (*cursor >= record->items) {
+    if (*cursor >= size) {
         return false;
     }
     memcpy(&item, at, sizeof(item));
@@ -130,6 +127,14 @@ llmlab__record_next(const llmlab__record_t *record, uint32_t *cursor,
     out->value_size = item.value_size;
     out->value = at + sizeof(item) + item.key_size;
     return true;
+}
+
+bool
+llmlab__record_next(const llmlab__record_t *record, uint32_t *cursor,
+                    llmlab__item_view_t *out)
+{
+    return llmlab__item_next((const unsigned char *)record + sizeof(*record),
+                             record->items, cursor, out);
 }
 
 bool

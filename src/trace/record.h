@@ -134,6 +134,10 @@ typedef struct llmlab__item_view_s {
  * so that a torn or foreign record is never walked past its end. */
 bool llmlab__record_check(const void *bytes, uint32_t size);
 
+/* Walk size bytes of sound items: *cursor starts at 0; false after the last. */
+bool llmlab__item_next(const unsigned char *items, uint32_t size,
+                       uint32_t *cursor, llmlab__item_view_t *out);
+
 /* Walk the items: *cursor starts at 0; false after the last. The record must
  * have passed the check. */
 bool llmlab__record_next(const llmlab__record_t *record, uint32_t *cursor,

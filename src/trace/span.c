@@ -145,23 +145,13 @@ llmlab__span_start_unix(const llmlab_span_t *span)
                                      &span->tracer->clock_offset_ns, RELAXED);
 }
 
-/* A model call, or what measured one: not an agent or chain, whose calls are
- * spans of their own. */
 bool
 llmlab__span_is_call(const llmlab_span_t *span)
 {
-    switch (span->record.kind) {
-    case LLMLAB_SPAN_LLM:
-    case LLMLAB_SPAN_EMBEDDING:
-    case LLMLAB_SPAN_RERANK:
-        return true;
-    case LLMLAB_SPAN_AGENT:
-    case LLMLAB_SPAN_CHAIN:
-        return false;
-    default:
-        return span->record.usage_source != LLMLAB_USAGE_NONE ||
-               (span->record.flags & LLMLAB__RECORD_PROVIDER_COST) != 0;
-    }
+    return llmlab__kind_is_call(
+        (llmlab_span_kind_t)span->record.kind,
+        span->record.usage_source != LLMLAB_USAGE_NONE ||
+            (span->record.flags & LLMLAB__RECORD_PROVIDER_COST) != 0);
 }
 
 /* One clock for both ends: Unix as soon as one of them was set as such. */

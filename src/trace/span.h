@@ -74,6 +74,24 @@ llmlab_status_t llmlab__span_put_text(llmlab_span_t *span,
 /* Where in Unix time the span began. */
 int64_t llmlab__span_start_unix(const llmlab_span_t *span);
 
+/* A model call, or what measured one: not an agent or chain, whose calls are
+ * spans of their own. */
+static inline bool
+llmlab__kind_is_call(llmlab_span_kind_t kind, bool has_measured)
+{
+    switch (kind) {
+    case LLMLAB_SPAN_LLM:
+    case LLMLAB_SPAN_EMBEDDING:
+    case LLMLAB_SPAN_RERANK:
+        return true;
+    case LLMLAB_SPAN_AGENT:
+    case LLMLAB_SPAN_CHAIN:
+        return false;
+    default:
+        return has_measured;
+    }
+}
+
 /* Is it counted and priced as a model call? */
 bool llmlab__span_is_call(const llmlab_span_t *span);
 

@@ -147,18 +147,6 @@ on_metrics(llmlab__reader_t *reader, llmlab__moment_t moment,
     reader->facts.ended |= moment == LLMLAB__OPEN;
 }
 
-/* An error is nothing but its message. */
-static void
-on_message(llmlab__reader_t *reader, llmlab__moment_t moment,
-           llmlab__json_type_t type, const llmlab__json_text_t *text)
-{
-    (void)moment;
-    (void)text;
-    if (type == LLMLAB__JSON_STRING) {
-        reader->facts.reply.is_error = 1;
-    }
-}
-
 /* --- agents --------------------------------------------------------------- */
 
 static const llmlab__node_t step_metadata_nodes[] = {
@@ -234,7 +222,7 @@ static const llmlab__node_t root_nodes[] = {
     LLMLAB__INSIDE("delta", delta_nodes),
     LLMLAB__HOOKED("serviceTier", tier_nodes, on_tier),
     {LLMLAB__KEY("bytes"), .kind = LLMLAB__NODE_BASE64},
-    LLMLAB__VALUE_HOOK("message", on_message),
+    LLMLAB__VALUE_HOOK("message", llmlab__on_bare_message),
     LLMLAB__INSIDE("trace", trace_nodes),
     LLMLAB__INSIDE("metadata", metadata_nodes),
     LLMLAB__INSIDE("messageStop", stop_nodes),

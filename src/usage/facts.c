@@ -192,3 +192,15 @@ llmlab__on_error(llmlab__reader_t *reader, llmlab__moment_t moment,
         reader->facts.reply.is_error = 1;
     }
 }
+
+void
+llmlab__on_bare_message(llmlab__reader_t *reader, llmlab__moment_t moment,
+                        llmlab__json_type_t type,
+                        const llmlab__json_text_t *text)
+{
+    (void)moment;
+    (void)text;
+    if (type == LLMLAB__JSON_STRING) {
+        reader->facts.reply.is_error = 1;
+    }
+}

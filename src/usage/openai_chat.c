@@ -88,18 +88,6 @@ on_data(llmlab__reader_t *reader, llmlab__moment_t moment,
     reader->facts.has_data |= moment == LLMLAB__OPEN;
 }
 
-/* Where a reply has nothing but a message, it is an error's. */
-static void
-on_message(llmlab__reader_t *reader, llmlab__moment_t moment,
-           llmlab__json_type_t type, const llmlab__json_text_t *text)
-{
-    (void)moment;
-    (void)text;
-    if (type == LLMLAB__JSON_STRING) {
-        reader->facts.reply.is_error = 1;
-    }
-}
-
 static const llmlab__node_t nothing_nodes[] = {LLMLAB__NODES_END};
 
 static const llmlab__node_t groq_nodes[] = {
@@ -124,8 +112,8 @@ static const llmlab__node_t root_nodes[] = {
     LLMLAB__HOOKED("error", llmlab__error_nodes, llmlab__on_error),
     LLMLAB__TOKEN("text"),                  /* transcriptions */
     LLMLAB__INSIDE("delta", message_nodes), /* assistants */
-    LLMLAB__VALUE_HOOK("message", on_message),
-    LLMLAB__VALUE_HOOK("detail", on_message),
+    LLMLAB__VALUE_HOOK("message", llmlab__on_bare_message),
+    LLMLAB__VALUE_HOOK("detail", llmlab__on_bare_message),
     LLMLAB__HOOKED("x_groq", groq_nodes, on_groq),
     LLMLAB__HOOKED("data", nothing_nodes, on_data),
     LLMLAB__HOOKED("results", nothing_nodes, on_data),

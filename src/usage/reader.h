@@ -125,6 +125,11 @@ llmlab_status_t llmlab__reader_reply(const llmlab__reader_t *reader,
 /* LLMLAB_OK, or the first fault. */
 llmlab_status_t llmlab__reader_status(const llmlab__reader_t *reader);
 /* An event of a stream begins, ends, or turns out to be malformed. */
+/* A hook: a reply that has nothing but a message is an error. */
+void llmlab__on_bare_message(llmlab__reader_t *reader, llmlab__moment_t moment,
+                             llmlab__json_type_t type,
+                             const llmlab__json_text_t *text);
+
 void llmlab__reader_event_begin(llmlab__reader_t *reader);
 void llmlab__reader_event_end(llmlab__reader_t *reader);
 void llmlab__reader_event_fail(llmlab__reader_t *reader, const char *text);
