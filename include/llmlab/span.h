@@ -81,7 +81,8 @@ typedef struct llmlab_call_s {
     llmlab_text_t speed;
     llmlab_text_t error_type;
     llmlab_text_t error_code;
-    llmlab_text_t traceparent; /* used when parent is NULL */
+    llmlab_text_t traceparent;    /* used when parent is NULL */
+    llmlab_text_t search_context; /* "low", "medium", "high" */
 } llmlab_call_t;
 
 LLMLAB_BEGIN_DECLS
@@ -201,6 +202,10 @@ LLMLAB_API llmlab_status_t llmlab_span_set_tier(llmlab_span_t *span,
                                                 const char *service_tier,
                                                 const char *region,
                                                 const char *speed, int batch);
+/** How much a web search takes in, where its price depends on it: "low",
+ * "medium", "high". */
+LLMLAB_API llmlab_status_t llmlab_span_set_search_context(llmlab_span_t *span,
+                                                          const char *size);
 LLMLAB_API llmlab_status_t llmlab_span_set_finish(llmlab_span_t *span,
                                                   const char *finish_reason,
                                                   const char *response_id);
@@ -314,6 +319,7 @@ llmlab_call_init(llmlab_call_t *call)
     memset(&call->error_type, 0, sizeof(call->error_type));
     memset(&call->error_code, 0, sizeof(call->error_code));
     memset(&call->traceparent, 0, sizeof(call->traceparent));
+    memset(&call->search_context, 0, sizeof(call->search_context));
 }
 
 /** Record a finished call in one step. Statuses as llmlab_span_end, and

@@ -65,6 +65,8 @@ facts_text(llmlab__record_state_t *record, const llmlab__field_row_t *field,
         facts->region = text;
     } else if (strcmp(field->name, "speed") == 0) {
         facts->speed = text;
+    } else if (strcmp(field->name, "search_context") == 0) {
+        facts->search_context = text;
     } else if (strcmp(field->name, "request_model") == 0) {
         facts->request_model = text;
     }

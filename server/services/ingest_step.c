@@ -33,6 +33,7 @@ static const llmlab__field_row_t step_fields[] = {
     LLMLAB__FIELD("service_tier", STRING, false),
     LLMLAB__FIELD("region", STRING, false),
     LLMLAB__FIELD("speed", STRING, false),
+    LLMLAB__FIELD("search_context", STRING, false),
     LLMLAB__FIELD("batch", BOOL, false),
     LLMLAB__FIELD("prompt", OBJECT, false),
     LLMLAB__FIELD("usage", USAGE, false),

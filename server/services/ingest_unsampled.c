@@ -17,6 +17,7 @@ static const llmlab__field_row_t unsampled_fields[] = {
     LLMLAB__FIELD("service_tier", STRING, false),
     LLMLAB__FIELD("region", STRING, false),
     LLMLAB__FIELD("speed", STRING, false),
+    LLMLAB__FIELD("search_context", STRING, false),
     LLMLAB__FIELD("batch", BOOL, false),
     LLMLAB__FIELD("error_type", STRING, false),
     LLMLAB__FIELD("calls", CALLS, true),

@@ -2,17 +2,15 @@
 
 #include <string.h>
 
+#include "pricing/facts.h"
 #include "services/ingest_fields.h"
 #include "store/usage_sums.h"
 
-/* The price book takes texts with a NUL; longer ones than these it does not
- * know. */
-#define NAME_TEXT 192
-
+/* The price book takes texts with a NUL. */
 static const char *
-name_copy(char out[NAME_TEXT], llmlab__text_t text)
+text_copy(char *out, size_t capacity, llmlab__text_t text)
 {
-    if (text.size == 0 || text.size >= NAME_TEXT) {
+    if (text.size == 0 || text.size >= capacity) {
         return NULL;
     }
     memcpy(out, text.data, text.size);
@@ -25,24 +23,29 @@ static bool
 price_compute(llmlab__row_t *row, const llmlab__step_facts_t *facts,
               const llmlab_price_book_t *book, int64_t *nano, int64_t *rest)
 {
-    char provider[NAME_TEXT];
-    char model[NAME_TEXT];
-    char tier[NAME_TEXT];
-    char speed[NAME_TEXT];
-    char region[NAME_TEXT];
+    char provider[LLMLAB__FACT_PROVIDER];
+    char model[LLMLAB__FACT_MODEL];
+    char tier[LLMLAB__FACT_SERVICE_TIER];
+    char speed[LLMLAB__FACT_SPEED];
+    char region[LLMLAB__FACT_REGION];
+    char search_context[LLMLAB__FACT_SEARCH_CONTEXT];
     llmlab_call_facts_t call;
     llmlab_cost_t cost;
     llmlab_status_t status;
 
     llmlab_call_facts_init(&call);
-    call.provider = name_copy(provider, row->provider);
-    call.model = name_copy(model, row->model.size > 0 ? row->model
-                                                      : facts->request_model);
+    call.provider = text_copy(provider, sizeof(provider), row->provider);
+    call.model = text_copy(model, sizeof(model), row->model);
+    if (call.model == NULL) {
+        call.model = text_copy(model, sizeof(model), facts->request_model);
+    }
     call.usage = &facts->usage;
     call.time_ns = row->start_ns;
-    call.service_tier = name_copy(tier, facts->service_tier);
-    call.speed = name_copy(speed, facts->speed);
-    call.region = name_copy(region, facts->region);
+    call.service_tier = text_copy(tier, sizeof(tier), facts->service_tier);
+    call.speed = text_copy(speed, sizeof(speed), facts->speed);
+    call.region = text_copy(region, sizeof(region), facts->region);
+    call.search_context = text_copy(search_context, sizeof(search_context),
+                                    facts->search_context);
     call.batch = facts->batch;
     if (call.model == NULL || !facts->has_usage) {
         return true;

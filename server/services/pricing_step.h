@@ -22,6 +22,7 @@ typedef struct llmlab__step_facts_s {
     llmlab__text_t service_tier;
     llmlab__text_t region;
     llmlab__text_t speed;
+    llmlab__text_t search_context;
     llmlab__text_t request_model;
 } llmlab__step_facts_t;
 

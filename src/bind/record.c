@@ -42,6 +42,7 @@ static const struct {
     MEMBER("service_tier", TEXT, service_tier),
     MEMBER("region", TEXT, region),
     MEMBER("speed", TEXT, speed),
+    MEMBER("search_context", TEXT, search_context),
     MEMBER("agent", TEXT, agent),
     MEMBER("user", TEXT, user),
     MEMBER("session", TEXT, session),

@@ -10,12 +10,19 @@
 
 /* What a row states once, besides what stands in the record's fixed part. */
 static const uint8_t key_items[] = {
-    LLMLAB__ITEM_AGENT,      LLMLAB__ITEM_USER,
-    LLMLAB__ITEM_SESSION,    LLMLAB__ITEM_PROVIDER,
-    LLMLAB__ITEM_API,        LLMLAB__ITEM_REQUEST_MODEL,
-    LLMLAB__ITEM_MODEL,      LLMLAB__ITEM_SERVICE_TIER,
-    LLMLAB__ITEM_REGION,     LLMLAB__ITEM_SPEED,
-    LLMLAB__ITEM_PRICE_KEY,  LLMLAB__ITEM_PRICE_TABLE,
+    LLMLAB__ITEM_AGENT,
+    LLMLAB__ITEM_USER,
+    LLMLAB__ITEM_SESSION,
+    LLMLAB__ITEM_PROVIDER,
+    LLMLAB__ITEM_API,
+    LLMLAB__ITEM_REQUEST_MODEL,
+    LLMLAB__ITEM_MODEL,
+    LLMLAB__ITEM_SERVICE_TIER,
+    LLMLAB__ITEM_REGION,
+    LLMLAB__ITEM_SPEED,
+    LLMLAB__ITEM_SEARCH_CONTEXT,
+    LLMLAB__ITEM_PRICE_KEY,
+    LLMLAB__ITEM_PRICE_TABLE,
     LLMLAB__ITEM_ERROR_TYPE,
 };
 
@@ -322,6 +329,8 @@ write_key(llmlab__wire_t *wire, const llmlab__span_view_t *view)
     llmlab__wire_item(wire, "service_tier", view, LLMLAB__ITEM_SERVICE_TIER);
     llmlab__wire_item(wire, "region", view, LLMLAB__ITEM_REGION);
     llmlab__wire_item(wire, "speed", view, LLMLAB__ITEM_SPEED);
+    llmlab__wire_item(wire, "search_context", view,
+                      LLMLAB__ITEM_SEARCH_CONTEXT);
     llmlab__wire_item(wire, "error_type", view, LLMLAB__ITEM_ERROR_TYPE);
     if ((record->flags & LLMLAB__RECORD_BATCH) != 0) {
         llmlab__json_key(json, "batch");

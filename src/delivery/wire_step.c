@@ -66,6 +66,8 @@ write_model(llmlab__wire_t *wire, const llmlab__span_view_t *view)
     llmlab__wire_item(wire, "service_tier", view, LLMLAB__ITEM_SERVICE_TIER);
     llmlab__wire_item(wire, "region", view, LLMLAB__ITEM_REGION);
     llmlab__wire_item(wire, "speed", view, LLMLAB__ITEM_SPEED);
+    llmlab__wire_item(wire, "search_context", view,
+                      LLMLAB__ITEM_SEARCH_CONTEXT);
     if ((view->record->flags & LLMLAB__RECORD_BATCH) != 0) {
         llmlab__wire_key(json, "batch");
         llmlab__json_put_bool(json, true);

@@ -196,6 +196,7 @@ llmlab__item_rolls_up(llmlab__item_type_t type)
     case LLMLAB__ITEM_SERVICE_TIER:
     case LLMLAB__ITEM_REGION:
     case LLMLAB__ITEM_SPEED:
+    case LLMLAB__ITEM_SEARCH_CONTEXT:
     case LLMLAB__ITEM_USAGE:
     case LLMLAB__ITEM_PROVIDER_COST:
         return true;

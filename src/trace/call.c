@@ -45,13 +45,14 @@ inherited_by(const llmlab_call_t *call)
     X(REQUEST_MODEL, request_model, true) \
     X(RESPONSE_ID, response_id, false)    \
     X(FINISH_REASON, finish_reason, false)
-#define RARE_TEXTS(X)                   \
-    X(SERVICE_TIER, service_tier, true) \
-    X(REGION, region, true)             \
-    X(SPEED, speed, true)               \
-    X(USER, user, true)                 \
-    X(SESSION, session, true)           \
-    X(ERROR_TYPE, error_type, false)    \
+#define RARE_TEXTS(X)                       \
+    X(SERVICE_TIER, service_tier, true)     \
+    X(REGION, region, true)                 \
+    X(SPEED, speed, true)                   \
+    X(SEARCH_CONTEXT, search_context, true) \
+    X(USER, user, true)                     \
+    X(SESSION, session, true)               \
+    X(ERROR_TYPE, error_type, false)        \
     X(ERROR_CODE, error_code, false)
 
 /* Room that is kept behind the limit, so that a text is checked by its size
@@ -354,6 +355,9 @@ price_lost(llmlab__tracer_t *tracer, llmlab__recorder_t *recorder,
         texts.service_tier, sizeof(texts.service_tier), call->service_tier);
     facts.region = terminate(texts.region, sizeof(texts.region), call->region);
     facts.speed = terminate(texts.speed, sizeof(texts.speed), call->speed);
+    facts.search_context =
+        terminate(texts.search_context, sizeof(texts.search_context),
+                  call->search_context);
     facts.batch = call->batch;
     llmlab_cost_compute(&cost, tracer->book, &facts);
     llmlab__record_set_cost(&record, &cost);

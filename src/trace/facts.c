@@ -177,6 +177,18 @@ llmlab_span_set_tier(llmlab_span_t *span, const char *service_tier,
 }
 
 llmlab_status_t
+llmlab_span_set_search_context(llmlab_span_t *span, const char *size)
+{
+    llmlab_status_t status = llmlab__span_usable(span);
+
+    if (status != LLMLAB_OK) {
+        return status;
+    }
+    span->dirty = true;
+    return llmlab__span_put_text(span, LLMLAB__ITEM_SEARCH_CONTEXT, size);
+}
+
+llmlab_status_t
 llmlab_span_set_finish(llmlab_span_t *span, const char *finish_reason,
                        const char *response_id)
 {

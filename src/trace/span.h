@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "pricing/facts.h"
 #include "trace/items.h"
 #include "trace/record.h"
 #include "trace/recorder.h"
@@ -165,13 +166,13 @@ llmlab__record_start_unix(const llmlab__tracer_t *tracer,
 typedef struct llmlab__facts_s {
     llmlab_call_facts_t facts;
     llmlab_usage_t usage;
-    char provider[64];
-    char model[256];
-    char request_model[256];
-    char service_tier[64];
-    char region[64];
-    char speed[32];
-    char search_context[16];
+    char provider[LLMLAB__FACT_PROVIDER];
+    char model[LLMLAB__FACT_MODEL];
+    char request_model[LLMLAB__FACT_MODEL];
+    char service_tier[LLMLAB__FACT_SERVICE_TIER];
+    char region[LLMLAB__FACT_REGION];
+    char speed[LLMLAB__FACT_SPEED];
+    char search_context[LLMLAB__FACT_SEARCH_CONTEXT];
 } llmlab__facts_t;
 
 /* The facts among a record's items; the time is the caller's to set. */
