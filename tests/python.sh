@@ -35,13 +35,17 @@ if [ "$stamp" != "$(cat "$build/stamp" 2>/dev/null)" ]; then
     mkdir "$build/src"
     tar -xmzf "$build/dist"/llmlab-*.tar.gz -C "$build/src" \
         --strip-components=1
-    "$python" -m pip install -q --no-deps --no-build-isolation \
-        --force-reinstall -C build-dir="$build/cmake" "$build/src"
+    rm -rf "$build/wheel"
+    "$python" -m pip wheel -q --no-deps --no-build-isolation \
+        -C build-dir="$build/cmake" -w "$build/wheel" "$build/src"
+    "$python" -m pip install -q --no-deps --force-reinstall \
+        "$build"/wheel/llmlab-*.whl
     printf '%s\n' "$stamp" >"$build/stamp"
 fi
 
 cd "$package"
 export LLMLAB_SOURCE_DIR=$source PYTHONDONTWRITEBYTECODE=1
+export LLMLAB_WHEEL_DIR=$build/wheel
 "$python" -m mypy --config-file "$package/pyproject.toml" \
     --cache-dir "$build/mypy" \
     src/llmlab "$source/examples/python"

@@ -9,14 +9,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 export LLMLAB_SOURCE_DIR=$source
 
 tag=$(python3 -c 'import sys; print("py%d%d" % sys.version_info[:2])')
-python=$build/$tag/venv/bin/python
+export LLMLAB_WHEEL_DIR=$build/$tag/wheel
 if [ ! -e "$build/$tag/stamp" ]; then
     echo "SKIP python_matrix: tests/python.sh did not build the package"
     exit 77
 fi
-rm -rf "$build/wheel"
-"$python" -m pip wheel -q --no-deps --no-build-isolation -w "$build/wheel" \
-    -C build-dir="$build/$tag/cmake" "$build/$tag/src"
 cd "$source/bindings/python"
 
 # run NAME INTERPRETER REQUIREMENT... -- PYTEST_ARGUMENT...
@@ -30,7 +27,8 @@ run() {
     shift
     [ -e "$venv/bin/python" ] || "$interpreter" -m venv "$venv"
     "$venv/bin/pip" install -q pytest pytest-asyncio "${requirements[@]}"
-    "$venv/bin/pip" install -q --force-reinstall --no-deps "$build"/wheel/*.whl
+    "$venv/bin/pip" install -q --force-reinstall --no-deps \
+        "$LLMLAB_WHEEL_DIR"/llmlab-*.whl
     "$venv/bin/python" -m pytest -q -p no:cacheprovider "$@"
 }
 

@@ -19,7 +19,8 @@ sys.path.insert(0, str(SOURCE / "tests" / "support"))
 def alone() -> Iterator[None]:
     """No client, patch or variable of one test reaches the next."""
     for name in [n for n in os.environ if n.startswith("LLMLAB_")]:
-        if name not in ("LLMLAB_SOURCE_DIR", "LLMLAB_BUILD_DIR"):
+        if name not in ("LLMLAB_SOURCE_DIR", "LLMLAB_BUILD_DIR",
+                        "LLMLAB_WHEEL_DIR"):
             del os.environ[name]
     yield
     llmlab.uninstrument()

@@ -1,8 +1,12 @@
 """What is installed is whole."""
 
 import importlib.metadata
+import os
 import pathlib
 import subprocess
+import sys
+
+import pytest
 
 import llmlab
 from conftest import SOURCE
@@ -34,3 +38,48 @@ def test_one_binary_for_all_pythons():
 def test_typed():
     assert (pathlib.Path(llmlab.__file__).parent / "py.typed").exists()
     assert all(hasattr(llmlab, name) for name in llmlab.__all__)
+
+
+# What may be asked of the machine, beside the C library.
+LIBRARIES = {"libcurl", "libz", "libsodium", "libcjson"}
+LIBC = {"libc", "libm", "libpthread", "ld-linux-x86-64", "ld-linux-aarch64"}
+
+
+def needed(path):
+    told = subprocess.run(["readelf", "-d", path], capture_output=True,
+                          text=True, check=True).stdout
+    return {line.split("[")[1].split(".so")[0]
+            for line in told.splitlines() if "(NEEDED)" in line}
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory):
+    """A venv that has the wheel and nothing else, not even pip."""
+    home = tmp_path_factory.mktemp("clean") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home],
+                   check=True)
+    wheel, = pathlib.Path(os.environ["LLMLAB_WHEEL_DIR"]).glob("llmlab-*.whl")
+    subprocess.run([sys.executable, "-m", "pip", "--python",
+                    home / "bin/python", "install", "-q", "--no-index",
+                    wheel], check=True)
+    return home / "bin"
+
+
+def test_wheel_carries_the_command(clean):
+    program = clean / "llmlab"
+    assert program.read_bytes()[:4] == b"\x7fELF"
+    told = subprocess.run([program, "--version"], capture_output=True,
+                          text=True, check=True).stdout
+    assert llmlab.__version__ in told
+    priced = subprocess.run(
+        [program, "cost", "-m", "gpt-4o-mini", "-i", "1200", "-o", "80"],
+        capture_output=True, text=True, check=True).stdout
+    assert "0.000228" in priced
+    for binary in (program, _llmlab_native.__file__):
+        assert needed(binary) <= LIBRARIES | LIBC
+
+
+def test_wheel_carries_the_license(clean):
+    found = list(clean.parent.glob("lib/*/site-packages/llmlab-*/**/LICENSE"))
+    assert [path.read_text() for path in found] == [
+        (SOURCE / "LICENSE").read_text()]
