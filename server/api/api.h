@@ -9,6 +9,7 @@ void llmlab__api_readyz(llmlab__request_t *request);
 void llmlab__api_costs(llmlab__request_t *request);
 void llmlab__api_traces_list(llmlab__request_t *request);
 void llmlab__api_trace_get(llmlab__request_t *request);
+void llmlab__api_audit_list(llmlab__request_t *request);
 /* Reply to a batch that the store has seen. */
 void llmlab__api_ingest_reply(llmlab__request_t *request);
 

@@ -1,5 +1,6 @@
 /* Bearer keys. A key's check sum is looked at first, so that a mistyped one
  * costs no look-up; what is stored is its hash. */
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -50,6 +51,8 @@ key_load(llmlab__request_t *request)
         request->key.expires_ns <= llmlab__clock_real_ns()) {
         return unauthorized(request, "the key has expired");
     }
+    (void)snprintf(request->caller.name, sizeof(request->caller.name), "%s",
+                   request->key.name);
     return true;
 }
 
@@ -57,16 +60,24 @@ static bool
 scope_check(llmlab__request_t *request)
 {
     llmlab__scope_t scope = request->key.scope;
-    bool ingest = request->route->access == LLMLAB__ACCESS_INGEST;
+    llmlab__access_t access = request->route->access;
 
-    if (scope == LLMLAB__SCOPE_ADMIN ||
-        scope == (ingest ? LLMLAB__SCOPE_INGEST : LLMLAB__SCOPE_READ)) {
+    if (scope == LLMLAB__SCOPE_ADMIN || access == LLMLAB__ACCESS_ANY ||
+        (access == LLMLAB__ACCESS_INGEST && scope == LLMLAB__SCOPE_INGEST) ||
+        (access == LLMLAB__ACCESS_READ && scope == LLMLAB__SCOPE_READ)) {
+        request->caller.role =
+            scope == LLMLAB__SCOPE_ADMIN  ? LLMLAB__ROLE_SERVER
+            : scope == LLMLAB__SCOPE_READ ? LLMLAB__ROLE_VIEWER
+                                          : LLMLAB__ROLE_NONE;
+        request->caller.server_admin = scope == LLMLAB__SCOPE_ADMIN;
         return true;
     }
-    return llmlab__reply_refuse(request, 403, "forbidden",
-                                "The key's scope does not allow this", NULL,
-                                "this needs a key with the scope %s or admin",
-                                ingest ? "ingest" : "read");
+    return llmlab__reply_refuse(
+        request, 403, "forbidden", "The key's scope does not allow this", NULL,
+        "this needs a key with the scope %s",
+        access == LLMLAB__ACCESS_INGEST ? "ingest or admin"
+        : access == LLMLAB__ACCESS_READ ? "read or admin"
+                                        : "admin");
 }
 
 static bool
@@ -100,5 +111,9 @@ llmlab__request_authorize(llmlab__request_t *request)
     if (request->route->access == LLMLAB__ACCESS_OPEN) {
         return true;
     }
-    return key_load(request) && scope_check(request) && project_load(request);
+    if (!key_load(request) || !scope_check(request)) {
+        return false;
+    }
+    return strstr(request->route->pattern, "{project}") == NULL ||
+           project_load(request);
 }

@@ -9,12 +9,15 @@
 #include <unistd.h>
 
 #include <microhttpd.h>
+#include <sodium.h>
 
 #include "api/api.h"
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "base/status.h"
 #include "http/address.h"
+#include "http/body.h"
+#include "http/lane.h"
 #include "http/peers.h"
 #include "http/router.h"
 #include "log.h"
@@ -22,12 +25,11 @@
 #define IDLE_SECONDS     60
 #define CONNECTION_BYTES (32 * 1024)
 #define CONNECTIONS_MAX  4096
-/* Of bodies under way: many small ones, or some of the greatest. */
-#define HELD_BYTES (UINT64_C(256) << 20)
 /* Descriptors for the database, the log and the like. */
 #define FILES_RESERVED 128
 /* Requests at rest keep their memory for the next ones. */
-#define REST_MAX 64
+#define REST_MAX     64
+#define LANE_THREADS 2
 
 struct llmlab__listener_s {
     llmlab__server_t *server;
@@ -39,6 +41,7 @@ struct llmlab__listener_s {
     llmlab__request_t *rest;
     size_t rest_count;
     llmlab__peers_t peers;
+    llmlab__lane_t *lane; /* NULL: it serves metrics */
 };
 
 /* What on_uri leaves for on_request when an address hides something. */
@@ -103,6 +106,12 @@ request_rest(llmlab__listener_t *listener, llmlab__request_t *request)
     llmlab__inflate_t inflate = request->inflate;
 
     llmlab__buf_cleanup(&request->reply.body);
+    /* Passwords and providers' keys may be in it. */
+    cJSON_Delete(request->json);
+    if (request->body.data != NULL) {
+        sodium_memzero(request->body.data, request->body.capacity);
+    }
+    llmlab__buf_cleanup(&request->body);
     if (batch != NULL) {
         llmlab__batch_clear(batch);
     }
@@ -124,13 +133,6 @@ request_rest(llmlab__listener_t *listener, llmlab__request_t *request)
 }
 
 static void
-ingest_let_go(llmlab__request_t *request)
-{
-    atomic_fetch_sub(&request->server->held_bytes, request->held);
-    request->held = 0;
-}
-
-static void
 on_completed(void *cls, struct MHD_Connection *connection, void **state,
              enum MHD_RequestTerminationCode code)
 {
@@ -146,7 +148,7 @@ on_completed(void *cls, struct MHD_Connection *connection, void **state,
     *state = NULL;
     llmlab__peers_await(&listener->peers, request->peer, LLMLAB__AWAIT_NEXT);
     duration = llmlab__clock_mono_ns() - request->begin_ns;
-    ingest_let_go(request);
+    llmlab__body_let_go(request);
     if (request->route != NULL && request->reply.status != 0) {
         llmlab__metrics_request(&listener->server->metrics,
                                 (unsigned)(request->route - llmlab__routes),
@@ -189,7 +191,13 @@ reply_queue(llmlab__request_t *request)
         return MHD_NO;
     }
     llmlab__buf_init(&reply->body); /* the response owns the bytes now */
-    header_add(response, "Content-Type", reply->content_type);
+    if (reply->content_type != NULL) {
+        header_add(response, "Content-Type", reply->content_type);
+    }
+    for (unsigned i = 0; i < reply->header_count; i++) {
+        header_add(response, reply->headers[i].name,
+                   reply->text + reply->headers[i].offset);
+    }
     header_add(response, "Cache-Control", "no-store");
     header_add(response, "X-Content-Type-Options", "nosniff");
     if (reply->status == 401) {
@@ -209,138 +217,6 @@ reply_queue(llmlab__request_t *request)
     return result;
 }
 
-static bool
-body_too_large(llmlab__request_t *request)
-{
-    llmlab__problem_t problem;
-    size_t limit = request->server->limits.max_body;
-
-    llmlab__problem(&problem, 413, "body-too-large", "The body is too large",
-                    "more than %zu bytes as sent", limit);
-    problem.has_limit = true;
-    problem.limit = limit;
-    return llmlab__reply_problem(request, &problem);
-}
-
-/* Does the request announce a body, and of which size? */
-static bool
-body_announced(const llmlab__request_t *request, uint64_t *size)
-{
-    const char *length = llmlab__request_header(request, "Content-Length");
-
-    *size = length == NULL ? 0 : strtoull(length, NULL, 10);
-    return *size > 0 ||
-           llmlab__request_header(request, "Transfer-Encoding") != NULL;
-}
-
-static bool
-ingest_begin(llmlab__request_t *request)
-{
-    const char *coding = llmlab__request_header(request, "Content-Encoding");
-    const char *type = llmlab__request_header(request, "Content-Type");
-    llmlab__server_t *server = request->server;
-    uint64_t size;
-
-    if (coding != NULL && strcasecmp(coding, "gzip") == 0) {
-        request->gzip = true;
-    } else if (coding != NULL && *coding != '\0' &&
-               strcasecmp(coding, "identity") != 0) {
-        return llmlab__reply_refuse(
-            request, 415, "unsupported-encoding", "The encoding is not known",
-            "Content-Encoding", "gzip or none is understood");
-    }
-    if (type != NULL && strncasecmp(type, "application/json", 16) != 0) {
-        return llmlab__reply_refuse(
-            request, 415, "unsupported-type", "The content type is not known",
-            "Content-Type", "application/json is needed");
-    }
-    if (body_announced(request, &size) && size > server->limits.max_body) {
-        return body_too_large(request);
-    }
-    if (request->batch == NULL) {
-        request->batch = llmlab__batch_new();
-    }
-    if (request->batch == NULL) {
-        return llmlab__reply_refuse(request, 503, "busy", "No memory", NULL,
-                                    "try again");
-    }
-    if (request->gzip) {
-        llmlab__inflate_begin(&request->inflate, server->limits.max_inflated);
-    }
-    request->batch->project = request->project.id;
-    request->batch->api_key = request->key.id;
-    request->batch->any_time = request->key.scope == LLMLAB__SCOPE_ADMIN;
-    return true;
-}
-
-static bool
-inflated_too_large(llmlab__request_t *request)
-{
-    llmlab__problem_t problem;
-    size_t limit = request->server->limits.max_inflated;
-
-    llmlab__problem(&problem, 413, "inflated-too-large",
-                    "The body is too large", "more than %zu bytes inflated",
-                    limit);
-    problem.has_limit = true;
-    problem.limit = limit;
-    return llmlab__reply_problem(request, &problem);
-}
-
-/* Count what the body takes of the memory that all bodies share. */
-static bool
-ingest_hold(llmlab__request_t *request)
-{
-    llmlab__server_t *server = request->server;
-    llmlab__buf_t *body = &request->batch->body;
-    uint64_t most = 2 * (uint64_t)server->limits.max_inflated;
-
-    if (body->capacity <= request->held) {
-        return true;
-    }
-    atomic_fetch_add(&server->held_bytes, body->capacity - request->held);
-    request->held = body->capacity;
-    if (atomic_load(&server->held_bytes) <=
-        (most > HELD_BYTES ? most : HELD_BYTES)) {
-        return true;
-    }
-    llmlab__buf_cleanup(body);
-    ingest_let_go(request);
-    return llmlab__reply_refuse(request, 503, "busy", "Too much is on its way",
-                                NULL, "try again");
-}
-
-static bool
-ingest_feed(llmlab__request_t *request, const char *bytes, size_t size)
-{
-    llmlab__buf_t *body = &request->batch->body;
-
-    if (!request->gzip) {
-        if (body->size + size > request->server->limits.max_inflated) {
-            return inflated_too_large(request);
-        }
-        llmlab__buf_append(body, bytes, size);
-        return body->failed
-                   ? llmlab__reply_refuse(request, 503, "busy", "No memory",
-                                          NULL, "try again")
-                   : ingest_hold(request);
-    }
-    switch (llmlab__inflate_feed(&request->inflate, bytes, size, body)) {
-    case LLMLAB__INFLATE_MORE:
-    case LLMLAB__INFLATE_DONE:
-        return ingest_hold(request);
-    case LLMLAB__INFLATE_TOO_BIG:
-        return inflated_too_large(request);
-    case LLMLAB__INFLATE_NO_MEMORY:
-        return llmlab__reply_refuse(request, 503, "busy", "No memory", NULL,
-                                    "try again");
-    default:
-        return llmlab__reply_refuse(request, 400, "malformed-gzip",
-                                    "The gzip body is malformed", NULL,
-                                    "it is no single gzip member, or damaged");
-    }
-}
-
 /* On the writer's thread. */
 static void
 on_stored(llmlab__batch_t *batch)
@@ -350,7 +226,7 @@ on_stored(llmlab__batch_t *batch)
     MHD_resume_connection(request->connection);
 }
 
-/* The body is whole: read it and hand it to the writer. */
+/* The batch is whole: read it and hand it to the writer. */
 static enum MHD_Result
 ingest_end(llmlab__request_t *request)
 {
@@ -358,12 +234,6 @@ ingest_end(llmlab__request_t *request)
     llmlab__batch_t *batch = request->batch;
     llmlab__problem_t problem;
 
-    if (request->gzip && request->inflate.status != LLMLAB__INFLATE_DONE) {
-        llmlab__reply_refuse(request, 400, "malformed-gzip",
-                             "The gzip body is malformed", NULL,
-                             "it ends before its end");
-        return reply_queue(request);
-    }
     atomic_fetch_add(&server->metrics.body_bytes, request->received);
     atomic_fetch_add(&server->metrics.inflated_bytes, batch->body.size);
     batch->now_ns = llmlab__clock_real_ns();
@@ -384,23 +254,82 @@ ingest_end(llmlab__request_t *request)
     return MHD_YES;
 }
 
+/* Run the handler, on this thread. */
+static void
+run(llmlab__request_t *request)
+{
+    llmlab__store_t *store = request->server->store;
+
+    if ((request->route->flags & LLMLAB__ROUTE_CHANGE) != 0) {
+        if (llmlab__change_begin(request)) {
+            request->route->handle(request);
+            llmlab__change_end(request);
+        }
+        return;
+    }
+    request->reader = store->ops->acquire(store);
+    if (request->reader == NULL) {
+        llmlab__reply_failure(request, "cannot open the database to read");
+        return;
+    }
+    request->route->handle(request);
+    store->ops->release(store, request->reader);
+    request->reader = NULL;
+}
+
+/* On a thread of the lane. */
+static void
+run_in_lane(llmlab__request_t *request)
+{
+    if (llmlab__body_end(request)) {
+        run(request);
+    }
+    MHD_resume_connection(request->connection);
+}
+
+static bool
+needs_lane(const llmlab__request_t *request)
+{
+    return (request->route->flags & (LLMLAB__ROUTE_JSON | LLMLAB__ROUTE_LANE |
+                                     LLMLAB__ROUTE_CHANGE)) != 0;
+}
+
+/* Who asks, and whether the body will be taken; the answer itself when it needs
+ * neither a body nor long. */
 static void
 handle(llmlab__request_t *request)
 {
     llmlab__store_t *store = request->server->store;
+    bool allowed;
 
     request->reader = store->ops->acquire(store);
     if (request->reader == NULL) {
         llmlab__reply_failure(request, "cannot open the database to read");
-    } else if (llmlab__request_authorize(request)) {
-        if (!request->route->body) {
-            request->route->handle(request);
-        } else {
-            (void)ingest_begin(request);
-        }
+        return;
+    }
+    allowed = llmlab__request_authorize(request) && llmlab__body_begin(request);
+    if (allowed && request->route->handle != NULL && !needs_lane(request)) {
+        request->route->handle(request);
     }
     store->ops->release(store, request->reader);
     request->reader = NULL;
+}
+
+/* The request is whole, and no reply is set. */
+static enum MHD_Result
+finish(llmlab__listener_t *listener, llmlab__request_t *request)
+{
+    if (!needs_lane(request)) {
+        return llmlab__body_end(request) ? ingest_end(request)
+                                         : reply_queue(request);
+    }
+    MHD_suspend_connection(request->connection);
+    if (!llmlab__lane_submit(listener->lane, request)) {
+        llmlab__reply_refuse(request, 503, "busy", "Too much waits already",
+                             NULL, "try again");
+        MHD_resume_connection(request->connection);
+    }
+    return MHD_YES;
 }
 
 /* The headers are here. */
@@ -426,7 +355,7 @@ request_begin(llmlab__listener_t *listener, llmlab__request_t *request,
     } else if (llmlab__route(request, method, url)) {
         handle(request);
     }
-    if (body_announced(request, &size)) {
+    if (llmlab__body_announced(request, &size)) {
         llmlab__peers_await(&listener->peers, request->peer,
                             LLMLAB__AWAIT_BODY);
     }
@@ -436,8 +365,8 @@ request_begin(llmlab__listener_t *listener, llmlab__request_t *request,
     /* The answer waits for the end of the request, or MHD would close the
      * connection with it. A small body is swallowed first for the same reason:
      * a client that still writes may never read the answer. */
-    if (body_announced(request, &size) &&
-        size > request->server->limits.max_body) {
+    if (llmlab__body_announced(request, &size) &&
+        size > llmlab__body_limit(request)) {
         request->reply.close = true;
         return reply_queue(request);
     }
@@ -470,16 +399,16 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url,
     }
     if (*size > 0) {
         request->received += *size;
-        if (request->received > request->server->limits.max_body) {
+        if (request->received > llmlab__body_limit(request)) {
             if (request->reply.status == 0) {
-                body_too_large(request);
+                llmlab__body_too_large(request);
             }
             /* What goes on far beyond the limit is cut off. */
-            if (request->received > 4 * request->server->limits.max_body) {
+            if (request->received > 4 * llmlab__body_limit(request)) {
                 return MHD_NO;
             }
         } else if (request->reply.status == 0) {
-            (void)ingest_feed(request, data, *size);
+            (void)llmlab__body_feed(request, data, *size);
         }
         *size = 0;
         return MHD_YES;
@@ -492,7 +421,7 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url,
         llmlab__api_ingest_reply(request);
         return reply_queue(request);
     }
-    return ingest_end(request);
+    return finish(listener, request);
 }
 
 /* A NUL would end a text early, and an escaped slash turn one part of a path
@@ -597,6 +526,14 @@ llmlab__listener_start(llmlab__listener_t **out, llmlab__server_t *server,
         llmlab__free(listener);
         return status;
     }
+    if (!options->metrics) {
+        status = llmlab__lane_start(&listener->lane, LANE_THREADS, run_in_lane);
+        if (status != LLMLAB_OK) {
+            (void)close(listener->socket);
+            llmlab__free(listener);
+            return status;
+        }
+    }
     llmlab__peers_init(&listener->peers, limit / 2);
     listener->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, listener, MHD_OPTION_EXTERNAL_LOGGER,
@@ -611,6 +548,7 @@ llmlab__listener_start(llmlab__listener_t **out, llmlab__server_t *server,
         MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
     if (listener->daemon == NULL) {
         (void)close(listener->socket);
+        llmlab__lane_stop(listener->lane);
         llmlab__free(listener);
         return llmlab__fail(LLMLAB_EIO, "cannot serve on %s%s",
                             options->address,
@@ -663,6 +601,7 @@ llmlab__listener_stop(llmlab__listener_t *listener)
     if (listener == NULL) {
         return;
     }
+    llmlab__lane_stop(listener->lane);
     MHD_stop_daemon(listener->daemon);
     while (listener->rest != NULL) {
         llmlab__request_t *request = listener->rest;

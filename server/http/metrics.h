@@ -7,7 +7,7 @@
 
 #include "base/buf.h"
 
-#define LLMLAB__METRIC_ROUTES  16
+#define LLMLAB__METRIC_ROUTES  160
 #define LLMLAB__METRIC_BUCKETS 12
 
 struct llmlab__server_s;

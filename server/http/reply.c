@@ -80,3 +80,52 @@ llmlab__reply_json(llmlab__request_t *request, llmlab__json_out_t *out)
     request->reply.content_type = "application/json";
     llmlab__json_out_init(out, &request->reply.body);
 }
+
+void
+llmlab__reply_nothing(llmlab__request_t *request)
+{
+    llmlab__buf_clear(&request->reply.body);
+    request->reply.status = 204;
+    request->reply.content_type = NULL;
+}
+
+void
+llmlab__reply_header(llmlab__request_t *request, const char *name,
+                     const char *format, ...)
+{
+    llmlab__reply_t *reply = &request->reply;
+    size_t room = sizeof(reply->text) - reply->text_size;
+    va_list arguments;
+    int size;
+
+    va_start(arguments, format);
+    size = vsnprintf(reply->text + reply->text_size, room, format, arguments);
+    va_end(arguments);
+    if (size < 0 || (size_t)size >= room ||
+        reply->header_count == LLMLAB__HEADERS) {
+        return;
+    }
+    reply->headers[reply->header_count].name = name;
+    reply->headers[reply->header_count++].offset = reply->text_size;
+    reply->text_size += (unsigned)size + 1;
+}
+
+void
+llmlab__reply_version(llmlab__request_t *request, int64_t version)
+{
+    llmlab__reply_header(request, "ETag", "\"%lld\"", (long long)version);
+}
+
+bool
+llmlab__request_if_match(llmlab__request_t *request, int64_t version)
+{
+    const char *header = llmlab__request_header(request, "If-Match");
+    char tag[32];
+
+    (void)snprintf(tag, sizeof(tag), "\"%lld\"", (long long)version);
+    return header == NULL || strcmp(header, "*") == 0 ||
+           strcmp(header, tag) == 0 ||
+           llmlab__reply_refuse(request, 412, "changed-meanwhile",
+                                "It was changed meanwhile", "If-Match",
+                                "its ETag is %s now: read it again", tag);
+}

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/json_dom.h"
 #include "base/json_write.h"
 #include "http/inflate.h"
 #include "server.h"
@@ -15,16 +16,32 @@ struct MHD_Connection;
 struct llmlab__route_s;
 
 #define LLMLAB__PATH_MAX   512
-#define LLMLAB__PATH_PARTS 2
+#define LLMLAB__PATH_PARTS 3
+#define LLMLAB__HEADERS    12
 
 typedef struct llmlab__reply_s {
     unsigned status; /* 0: none yet */
     const char *content_type;
-    char allow[32]; /* with 405 */
+    char allow[48]; /* with 405 */
     bool retry;     /* with 503 */
     bool close;     /* the connection ends with it */
+    struct {
+        const char *name; /* static */
+        unsigned offset;  /* into text */
+    } headers[LLMLAB__HEADERS];
+    unsigned header_count;
+    unsigned text_size;
+    char text[1536];
     llmlab__buf_t body;
 } llmlab__reply_t;
+
+/* Who asks. A key's scope and project are in request->key. */
+typedef struct llmlab__caller_s {
+    bool server_admin;
+    llmlab__role_t role; /* in the request's project */
+    int64_t account;     /* 0: a key, or nobody */
+    char name[LLMLAB__EMAIL_SIZE + 1];
+} llmlab__caller_t;
 
 typedef struct llmlab__request_s {
     llmlab__server_t *server;
@@ -35,9 +52,23 @@ typedef struct llmlab__request_s {
     char path[LLMLAB__PATH_MAX];
     const char *parts[LLMLAB__PATH_PARTS]; /* what {} matched, within path */
     llmlab__reader_t *reader;              /* while a handler runs */
-    llmlab__key_t key;
+    char address[48];                      /* of who asks, as text */
+    llmlab__caller_t caller;
+    llmlab__key_t key; /* id 0: no key */
     llmlab__project_t project;
     llmlab__reply_t reply;
+
+    /* A JSON body. */
+    llmlab__buf_t body;
+    cJSON *json; /* an object; NULL: no body */
+
+    /* A change that is under way. */
+    llmlab__reader_t *changer;    /* NULL: none */
+    bool idempotent;              /* it has an Idempotency-Key */
+    bool replayed;                /* the reply is of the first time */
+    unsigned char answer_id[32];  /* under which it is kept */
+    unsigned char answer_key[32]; /* with which it is sealed */
+    unsigned char request_hash[32];
 
     /* Ingest. */
     llmlab__batch_t *batch;
@@ -47,7 +78,7 @@ typedef struct llmlab__request_s {
     size_t received;  /* bytes of the body as sent */
     size_t held;      /* of its memory, counted in the server's */
 
-    struct llmlab__request_s *next; /* at rest */
+    struct llmlab__request_s *next; /* at rest, or in a lane */
 } llmlab__request_t;
 
 /* A query parameter, decoded; NULL: absent. */
@@ -68,6 +99,32 @@ bool llmlab__reply_refuse(llmlab__request_t *request, unsigned status,
 bool llmlab__reply_failure(llmlab__request_t *request, const char *what);
 /* Begin a 200 with JSON. */
 void llmlab__reply_json(llmlab__request_t *request, llmlab__json_out_t *out);
+
+/* A header of the reply; the name is static. One that finds no room is left
+ * out. */
+void llmlab__reply_header(llmlab__request_t *request, const char *name,
+                          const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* 204 without a body. */
+void llmlab__reply_nothing(llmlab__request_t *request);
+
+/* If-Match. A resource has a version that grows with each change; its ETag is
+ * the version in quotes. False, and 412, when the request names another. */
+void llmlab__reply_version(llmlab__request_t *request, int64_t version);
+bool llmlab__request_if_match(llmlab__request_t *request, int64_t version);
+
+/* A change. Routes with LLMLAB__ROUTE_CHANGE are called within one: their
+ * handler reads by request->reader, writes by request->changer, and what it
+ * wrote stays if it replies with less than 400. Others, which have slow work to
+ * do first, begin one themselves and end it before they return. With an
+ * Idempotency-Key that was seen before, the begin sets the first reply. False
+ * when the reply is set. */
+bool llmlab__change_begin(llmlab__request_t *request);
+void llmlab__change_end(llmlab__request_t *request);
+/* Put into the audit log what the change does. detail is the inside of a JSON
+ * object, or NULL. False when the reply is set. */
+bool llmlab__change_audit(llmlab__request_t *request, const char *action,
+                          const char *target, const llmlab__buf_t *detail);
 
 /* Who asks, and of which project: the key's header, its scope, the project in
  * the path. False when the reply is set. */

@@ -6,16 +6,19 @@
 #include "api/api.h"
 
 const llmlab__route_t llmlab__routes[] = {
-    {"GET", "/healthz", LLMLAB__ACCESS_OPEN, false, llmlab__api_healthz},
-    {"GET", "/readyz", LLMLAB__ACCESS_OPEN, false, llmlab__api_readyz},
-    {"POST", "/v1/projects/{project}/traces", LLMLAB__ACCESS_INGEST, true,
-     NULL},
-    {"GET", "/v1/projects/{project}/traces", LLMLAB__ACCESS_READ, false,
+    {"GET", "/healthz", LLMLAB__ACCESS_OPEN, 0, llmlab__api_healthz},
+    {"GET", "/readyz", LLMLAB__ACCESS_OPEN, 0, llmlab__api_readyz},
+    {"POST", "/v1/projects/{project}/traces", LLMLAB__ACCESS_INGEST,
+     LLMLAB__ROUTE_BATCH, NULL},
+    {"GET", "/v1/projects/{project}/traces", LLMLAB__ACCESS_READ, 0,
      llmlab__api_traces_list},
-    {"GET", "/v1/projects/{project}/traces/{trace_id}", LLMLAB__ACCESS_READ,
-     false, llmlab__api_trace_get},
-    {"GET", "/v1/projects/{project}/costs", LLMLAB__ACCESS_READ, false,
+    {"GET", "/v1/projects/{project}/traces/{trace_id}", LLMLAB__ACCESS_READ, 0,
+     llmlab__api_trace_get},
+    {"GET", "/v1/projects/{project}/costs", LLMLAB__ACCESS_READ, 0,
      llmlab__api_costs},
+    {"GET", "/v1/projects/{project}/audit", LLMLAB__ACCESS_ADMIN, 0,
+     llmlab__api_audit_list},
+    {"GET", "/v1/audit", LLMLAB__ACCESS_SERVER, 0, llmlab__api_audit_list},
 };
 const unsigned llmlab__route_count =
     sizeof(llmlab__routes) / sizeof(llmlab__routes[0]);

@@ -14,14 +14,25 @@
 typedef struct llmlab__store_s llmlab__store_t;
 typedef struct llmlab__reader_s llmlab__reader_t; /* one thread at a time */
 
-#define LLMLAB__SLUG_SIZE 64
-#define LLMLAB__HASH_SIZE 32
+#define LLMLAB__SLUG_SIZE  64
+#define LLMLAB__HASH_SIZE  32
+#define LLMLAB__EMAIL_SIZE 254
 
 typedef enum llmlab__scope_e {
     LLMLAB__SCOPE_INGEST = 1,
     LLMLAB__SCOPE_READ = 2,
     LLMLAB__SCOPE_ADMIN = 3
 } llmlab__scope_t;
+
+/* What somebody may in a project; each may what those before it may. */
+typedef enum llmlab__role_e {
+    LLMLAB__ROLE_NONE = 0,
+    LLMLAB__ROLE_VIEWER = 1, /* look */
+    LLMLAB__ROLE_MEMBER = 2, /* change what belongs to the calls */
+    LLMLAB__ROLE_ADMIN = 3,  /* keys, members, settings */
+    LLMLAB__ROLE_OWNER = 4,  /* end the project */
+    LLMLAB__ROLE_SERVER = 5  /* everything, in every project */
+} llmlab__role_t;
 
 /* X(enumerator, value, new ones a day, text when the cap is reached) */
 typedef enum llmlab__label_kind_e {
@@ -201,6 +212,28 @@ typedef bool (*llmlab__trace_fn)(void *payload, const llmlab__trace_row_t *row);
 typedef bool (*llmlab__span_fn)(void *payload, const llmlab__span_view_t *row);
 typedef bool (*llmlab__key_fn)(void *payload, const llmlab__key_t *key);
 
+/* What was changed, by whom. */
+typedef struct llmlab__audit_s {
+    int64_t id;
+    int64_t project; /* 0: of the server */
+    int64_t at_ns;
+    const char *actor; /* "key:3", "account:7", "command" */
+    const char *actor_name;
+    const char *address;
+    const char *action; /* "key.create" */
+    const char *target;
+    const char *detail; /* a JSON object */
+} llmlab__audit_t;
+
+typedef bool (*llmlab__audit_fn)(void *payload, const llmlab__audit_t *entry);
+
+/* The answer to a change, for who asks for it again. */
+typedef struct llmlab__answer_s {
+    unsigned char request[LLMLAB__HASH_SIZE];
+    unsigned status;
+    llmlab__buf_t sealed;
+} llmlab__answer_t;
+
 typedef struct llmlab__store_numbers_s {
     uint64_t transactions;
     uint64_t spans;
@@ -245,6 +278,32 @@ typedef struct llmlab__store_ops_s {
     llmlab_status_t (*key_revoke)(llmlab__store_t *store, int64_t id);
     /* A secret of the store's own, made at its first use: signs cursors. */
     llmlab_status_t (*secret)(llmlab__store_t *store, unsigned char out[32]);
+
+    /* A change: a transaction of its own, one at a time, for what the API is
+     * asked to change. Functions with a `changer` write into it; all that take
+     * a reader take the changer too, and see what it has written. It keeps the
+     * batch writer waiting, so that nothing slow belongs into it; the three
+     * functions above must not be called meanwhile. When it cannot begin,
+     * there is nothing to end. */
+    llmlab_status_t (*change_begin)(llmlab__store_t *store,
+                                    llmlab__reader_t **out);
+    /* Durable when it returns LLMLAB_OK with commit; else nothing is changed.
+     */
+    llmlab_status_t (*change_end)(llmlab__store_t *store,
+                                  llmlab__reader_t *changer, bool commit);
+    llmlab_status_t (*audit_add)(llmlab__reader_t *changer,
+                                 const llmlab__audit_t *entry);
+    /* Latest first, those with an id below `before`. */
+    llmlab_status_t (*audit_list)(llmlab__reader_t *reader, int64_t project,
+                                  int64_t before, size_t limit,
+                                  llmlab__audit_fn visit, void *payload);
+    /* Answers of the last 24 hours. answer->sealed is appended to. */
+    llmlab_status_t (*answer_find)(llmlab__reader_t *changer,
+                                   const unsigned char hash[LLMLAB__HASH_SIZE],
+                                   llmlab__answer_t *out);
+    llmlab_status_t (*answer_add)(llmlab__reader_t *changer,
+                                  const unsigned char hash[LLMLAB__HASH_SIZE],
+                                  const llmlab__answer_t *answer);
 
     /* Roll-up rows of a level with from <= start < to, in the order of
      * start. */

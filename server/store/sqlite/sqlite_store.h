@@ -70,6 +70,8 @@ typedef struct llmlab__sqlite_s {
     llmlab__rollup_cache_t rollups;
     int log_pages; /* in the log since the last checkpoint */
 
+    llmlab__reader_t *changer; /* below write_lock; NULL: not needed yet */
+
     pthread_mutex_t reader_lock;
     llmlab__reader_t *readers; /* at rest */
 
@@ -125,6 +127,30 @@ llmlab_status_t llmlab__received_add(llmlab__connection_t *connection,
                                      int64_t instance,
                                      const llmlab__intervals_t *known,
                                      uint64_t first, uint64_t last);
+
+/* store.c: the connection for changes, below write_lock. */
+llmlab_status_t llmlab__changer_open(llmlab__sqlite_t *sqlite);
+
+/* change.c */
+llmlab_status_t llmlab__sqlite_change_begin(llmlab__store_t *store,
+                                            llmlab__reader_t **out);
+llmlab_status_t llmlab__sqlite_change_end(llmlab__store_t *store,
+                                          llmlab__reader_t *changer,
+                                          bool commit);
+llmlab_status_t llmlab__sqlite_audit_add(llmlab__reader_t *changer,
+                                         const llmlab__audit_t *entry);
+llmlab_status_t llmlab__sqlite_audit_list(llmlab__reader_t *reader,
+                                          int64_t project, int64_t before,
+                                          size_t limit, llmlab__audit_fn visit,
+                                          void *payload);
+llmlab_status_t
+llmlab__sqlite_answer_find(llmlab__reader_t *changer,
+                           const unsigned char hash[LLMLAB__HASH_SIZE],
+                           llmlab__answer_t *out);
+llmlab_status_t
+llmlab__sqlite_answer_add(llmlab__reader_t *changer,
+                          const unsigned char hash[LLMLAB__HASH_SIZE],
+                          const llmlab__answer_t *answer);
 
 /* keys.c */
 llmlab_status_t llmlab__sqlite_project_find(llmlab__reader_t *reader,

@@ -137,6 +137,27 @@ sqlite_ping(llmlab__reader_t *reader)
     return status == LLMLAB_ENOTFOUND ? LLMLAB_OK : status;
 }
 
+llmlab_status_t
+llmlab__changer_open(llmlab__sqlite_t *sqlite)
+{
+    llmlab__reader_t *changer = llmlab__calloc(1, sizeof(*changer));
+    llmlab_status_t status;
+
+    if (changer == NULL) {
+        return llmlab__fail(LLMLAB_ENOMEM, "no memory for a connection");
+    }
+    status = llmlab__connection_open(&changer->connection, sqlite->path, true);
+    if (status != LLMLAB_OK) {
+        llmlab__free(changer);
+        return status;
+    }
+    (void)sqlite3_exec(changer->connection.db, "PRAGMA cache_size=-2048", NULL,
+                       NULL, NULL);
+    (void)sqlite3_wal_hook(changer->connection.db, on_log, sqlite);
+    sqlite->changer = changer;
+    return LLMLAB_OK;
+}
+
 static void
 sqlite_close(llmlab__store_t *store)
 {
@@ -148,6 +169,10 @@ sqlite_close(llmlab__store_t *store)
         sqlite->readers = reader->next;
         llmlab__connection_close(&reader->connection);
         llmlab__free(reader);
+    }
+    if (sqlite->changer != NULL) {
+        llmlab__connection_close(&sqlite->changer->connection);
+        llmlab__free(sqlite->changer);
     }
     llmlab__label_cache_cleanup(&sqlite->labels);
     llmlab__trace_cache_cleanup(&sqlite->traces);
@@ -178,6 +203,12 @@ static const llmlab__store_ops_t sqlite_ops = {
     .key_create = llmlab__sqlite_key_create,
     .key_revoke = llmlab__sqlite_key_revoke,
     .secret = llmlab__sqlite_secret,
+    .change_begin = llmlab__sqlite_change_begin,
+    .change_end = llmlab__sqlite_change_end,
+    .audit_add = llmlab__sqlite_audit_add,
+    .audit_list = llmlab__sqlite_audit_list,
+    .answer_find = llmlab__sqlite_answer_find,
+    .answer_add = llmlab__sqlite_answer_add,
     .rollups = llmlab__sqlite_rollups,
     .label_find = llmlab__sqlite_label_find,
     .label_text = llmlab__sqlite_label_text,
