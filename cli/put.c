@@ -44,9 +44,8 @@ is_seconds(const char *name)
 }
 
 void
-cli_put_usage(llmlab__json_out_t *out, const llmlab_usage_t *usage)
+cli_put_counts(llmlab__json_out_t *out, const llmlab_usage_t *usage)
 {
-    llmlab__json_begin_object(out);
     for (int i = 0; i < (int)LLMLAB_USAGE_FIELDS; i++) {
         llmlab_usage_field_t field = (llmlab_usage_field_t)i;
         const char *name = llmlab_usage_field_name(field);
@@ -62,6 +61,13 @@ cli_put_usage(llmlab__json_out_t *out, const llmlab_usage_t *usage)
             llmlab__json_put_uint(out, count);
         }
     }
+}
+
+void
+cli_put_usage(llmlab__json_out_t *out, const llmlab_usage_t *usage)
+{
+    llmlab__json_begin_object(out);
+    cli_put_counts(out, usage);
     llmlab__json_end_object(out);
 }
 

@@ -15,6 +15,9 @@ void cli_put_money(llmlab__json_out_t *out, bool present, llmlab_money_t money);
 /* {"input_tokens":1200,...}: stated fields only; seconds as decimals. */
 void cli_put_usage(llmlab__json_out_t *out, const llmlab_usage_t *usage);
 
+/* The same as members of an object that is open. */
+void cli_put_counts(llmlab__json_out_t *out, const llmlab_usage_t *usage);
+
 /* A text, or null where it is NULL or empty. */
 void cli_put_text(llmlab__json_out_t *out, const char *text);
 

@@ -147,6 +147,23 @@ cli_reply_row_read(const cli_reply_row_t *row, const char *root,
     return NULL;
 }
 
+static void
+price_parts(cli_reply_cost_t *out, const llmlab_price_book_t *book,
+            const llmlab_call_facts_t *facts)
+{
+    for (size_t i = 0; i < facts->part_count; i++) {
+        llmlab_call_facts_t one = *facts;
+        llmlab_cost_t cost;
+
+        one.parts = &facts->parts[i];
+        one.part_count = 1;
+        one.usage = NULL;
+        out->parts[i].has_cost =
+            llmlab_cost_compute(&cost, book, &one) == LLMLAB_OK;
+        out->parts[i].cost = cost.amount;
+    }
+}
+
 void
 cli_reply_price(cli_reply_cost_t *out, const llmlab_price_book_t *book,
                 const llmlab_reply_t *reply, int64_t time_ns)
@@ -163,8 +180,11 @@ cli_reply_price(cli_reply_cost_t *out, const llmlab_price_book_t *book,
     facts.speed = reply->speed;
     facts.region = reply->region;
     facts.search_context = reply->search_context;
+    facts.parts = reply->parts;
+    facts.part_count = reply->part_count;
     out->has_computed =
         llmlab_cost_compute(&out->computed, book, &facts) == LLMLAB_OK;
+    price_parts(out, book, &facts);
     if (!reply->has_provider_cost ||
         (reply->is_byok && !reply->has_upstream_cost)) {
         return;

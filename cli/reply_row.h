@@ -45,6 +45,10 @@ typedef struct cli_reply_cost_s {
     bool has_stated;
     llmlab_money_t stated; /* of a call with the user's own key: the fee and
                               what the upstream took; unknown without that */
+    struct {
+        bool has_cost;
+        llmlab_money_t cost;
+    } parts[LLMLAB_USAGE_PARTS]; /* of the reply's */
 } cli_reply_cost_t;
 
 void cli_reply_price(cli_reply_cost_t *out, const llmlab_price_book_t *book,

@@ -26,6 +26,29 @@ static const cli_option_t options[] = {
     {0}};
 
 static void
+put_parts(llmlab__json_out_t *out, const llmlab_reply_t *reply,
+          const cli_reply_cost_t *cost)
+{
+    if (reply->part_count == 0) {
+        return;
+    }
+    llmlab__json_key(out, "parts");
+    llmlab__json_begin_array(out);
+    for (unsigned i = 0; i < reply->part_count; i++) {
+        const llmlab_usage_part_t *part = &reply->parts[i];
+
+        llmlab__json_begin_object(out);
+        llmlab__json_key(out, "model");
+        cli_put_text(out, part->model[0] != '\0' ? part->model : reply->model);
+        cli_put_counts(out, &part->usage);
+        llmlab__json_key(out, "cost_usd");
+        cli_put_money(out, cost->parts[i].has_cost, cost->parts[i].cost);
+        llmlab__json_end_object(out);
+    }
+    llmlab__json_end_array(out);
+}
+
+static void
 put_reply(llmlab__json_out_t *out, const llmlab_reply_t *reply,
           const cli_reply_cost_t *cost)
 {
@@ -40,6 +63,7 @@ put_reply(llmlab__json_out_t *out, const llmlab_reply_t *reply,
     cli_put_text(out, reply->model);
     llmlab__json_key(out, "usage");
     cli_put_usage(out, &reply->usage);
+    put_parts(out, reply, cost);
     llmlab__json_key(out, "cost_usd");
     cli_put_money(out, cost->has_computed, cost->computed.amount);
     llmlab__json_key(out, "provider_cost_usd");
@@ -193,6 +217,18 @@ print_for_people(const llmlab_reply_t *reply, const cli_reply_cost_t *cost)
             printf("  %-22s %llu\n", llmlab_usage_field_name(field),
                    (unsigned long long)count);
         }
+    }
+    for (unsigned i = 0; i < reply->part_count; i++) {
+        const llmlab_usage_part_t *part = &reply->parts[i];
+
+        llmlab_money_format(cost->parts[i].cost, text);
+        printf(
+            "  %-22s %s: %llu in, %llu out, %s%s\n", i == 0 ? "parts" : "",
+            part->model[0] != '\0' ? part->model : reply->model,
+            (unsigned long long)part->usage.count[LLMLAB_USAGE_INPUT_TOKENS],
+            (unsigned long long)part->usage.count[LLMLAB_USAGE_OUTPUT_TOKENS],
+            cost->parts[i].has_cost ? text : "unpriced",
+            cost->parts[i].has_cost ? " USD" : "");
     }
     if (cost->has_computed) {
         llmlab_money_format(cost->computed.amount, text);

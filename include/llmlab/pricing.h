@@ -89,6 +89,10 @@ typedef struct llmlab_call_facts_s {
                                    search is charged if usage counts none */
     int batch;
     const char *key; /* the row, where it is known: then no name is resolved */
+    const llmlab_usage_part_t *parts; /* the runs of a reply by several models:
+                                         each has its model's token price, and
+                                         usage only its other units */
+    size_t part_count;
 } llmlab_call_facts_t;
 
 /** The cost of one call and where the number comes from. */
@@ -155,7 +159,9 @@ llmlab_pricing_resolve(const llmlab_price_book_t *book, const char *provider,
                        const char *model, const char **out_key);
 
 /**
- * Price one call.
+ * Price one call. Of a call in parts the cost is the sum over them: unpriced
+ * if one of them is; match is the least certain, key the row of facts->model,
+ * or of the first part where that name has none.
  * @param out  filled in any case; unpriced is told by out->priced, never by 0
  * @param book NULL: the built-in table
  * @return LLMLAB_OK; LLMLAB_EUNPRICED (unknown model, or no rate for what was

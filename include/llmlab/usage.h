@@ -75,6 +75,17 @@ typedef struct llmlab_usage_s {
     uint64_t count[LLMLAB_USAGE_CAPACITY];
 } llmlab_usage_t;
 
+/** How many runs of models a reply can tell apart. Of more, those of one model
+ * are added up. */
+#define LLMLAB_USAGE_PARTS 8
+
+/** What one run of a model used, where one reply is the work of several: an
+ * advisor, a fallback, a compaction, a system of models. */
+typedef struct llmlab_usage_part_s {
+    llmlab_usage_t usage; /* token classes only */
+    char model[96];       /* empty: the reply's own */
+} llmlab_usage_part_t;
+
 /** Where usage came from. */
 typedef enum llmlab_usage_source_e {
     LLMLAB_USAGE_NONE = 0,
@@ -113,6 +124,11 @@ typedef struct llmlab_reply_s {
                                 request makes, "low", "medium", "high" */
     int64_t created_ns;      /* Unix time at which the reply says that it was
                                 made, to the second; 0: unknown */
+    unsigned part_count;     /* 0: usage is all there is to price */
+    llmlab_usage_part_t parts[LLMLAB_USAGE_PARTS]; /* every run that is billed,
+                            each at its own model's price. usage stays what
+                            the reply states of itself, which may leave out
+                            another model's runs (Anthropic's advisor) */
 } llmlab_reply_t;
 
 /** The identity check (llmlab_reply_t.identity): which relation of total to

@@ -162,7 +162,8 @@ usage_read(llmlab__record_state_t *record)
     }
     (void)llmlab__json_peek(json);
     begin = json->at;
-    bad = llmlab__usage_scan(json, &record->facts.usage, &type);
+    bad = llmlab__usage_scan(json, &record->facts.usage, &record->parts, &type);
+    record->facts.parts = &record->parts;
     if (bad != NULL) {
         if (json->at == begin) {
             llmlab__json_skip(json);

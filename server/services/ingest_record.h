@@ -67,6 +67,7 @@ typedef struct llmlab__record_state_s {
         const llmlab__field_row_t *field;
         llmlab__text_t text;
     } detail[LLMLAB__DETAIL_MAX];
+    llmlab__usage_parts_t parts;
 } llmlab__record_state_t;
 
 void llmlab__record_init(llmlab__record_state_t *record,

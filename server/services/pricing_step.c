@@ -47,6 +47,10 @@ price_compute(llmlab__row_t *row, const llmlab__step_facts_t *facts,
     call.search_context = text_copy(search_context, sizeof(search_context),
                                     facts->search_context);
     call.batch = facts->batch;
+    if (facts->parts != NULL) {
+        call.parts = facts->parts->of;
+        call.part_count = facts->parts->count;
+    }
     if (call.model == NULL || !facts->has_usage) {
         return true;
     }

@@ -4,9 +4,11 @@
 #define LLMLAB_SERVICES_PRICING_STEP_H
 
 #include "services/ingest_step.h"
+#include "store/usage_sums.h"
 
 typedef struct llmlab__step_facts_s {
     llmlab_usage_t usage;
+    const llmlab__usage_parts_t *parts; /* NULL: none */
     bool has_usage;
     bool is_call;
     bool batch;

@@ -1,5 +1,7 @@
 #include "store/usage_sums.h"
 
+#include <string.h>
+
 /* Seconds as microseconds: a number with at most six decimals. */
 static int
 micros_read(const llmlab__json_text_t *number, uint64_t *out)
@@ -40,13 +42,128 @@ micros_read(const llmlab__json_text_t *number, uint64_t *out)
     return 0;
 }
 
-const char *
-llmlab__usage_scan(llmlab__json_t *json, llmlab_usage_t *out, const char **type)
+/* Where a usage object is read to, and what is wrong with it. */
+typedef struct scan_s {
+    llmlab__json_t *json;
+    llmlab__usage_parts_t *parts; /* NULL: not wanted */
+    const char *bad;
+    const char *type;
+} scan_t;
+
+static void
+scan_fault(scan_t *scan, const char *field, const char *type)
 {
-    const char *bad = NULL;
+    scan->bad = field;
+    scan->type = type;
+}
+
+static void
+scan_count(scan_t *scan, llmlab_usage_field_t field, llmlab_usage_t *out)
+{
+    llmlab__json_text_t number;
+    uint64_t count;
+    int fault;
+
+    if (llmlab__json_null(scan->json)) {
+        return;
+    }
+    if (!llmlab__json_number(scan->json, &number)) {
+        scan_fault(scan, llmlab_usage_field_name(field), "type");
+        llmlab__json_skip(scan->json);
+        return;
+    }
+    fault = field == LLMLAB_USAGE_AUDIO_SECONDS ||
+                    field == LLMLAB_USAGE_OUTPUT_VIDEO_SECONDS
+                ? micros_read(&number, &count)
+                : llmlab__json_count(&number, &count);
+    if (fault != 0) {
+        scan_fault(scan, llmlab_usage_field_name(field),
+                   fault == -1 ? "format" : "range");
+        return;
+    }
+    llmlab_usage_set(out, field, count);
+}
+
+static void
+scan_model(scan_t *scan, llmlab_usage_part_t *part)
+{
+    llmlab__json_text_t text;
+
+    if (llmlab__json_null(scan->json)) {
+        return;
+    }
+    if (!llmlab__json_string(scan->json, &text)) {
+        scan_fault(scan, "parts", "type");
+        llmlab__json_skip(scan->json);
+        return;
+    }
+    /* Half a name is another name. */
+    if (text.size >= sizeof(part->model)) {
+        scan_fault(scan, "parts", "range");
+        return;
+    }
+    llmlab__json_unescape(&text, part->model, sizeof(part->model));
+}
+
+static void
+scan_part(scan_t *scan, llmlab_usage_part_t *part)
+{
+    llmlab__json_text_t key;
+
+    memset(part, 0, sizeof(*part));
+    if (!llmlab__json_enter_object(scan->json)) {
+        scan_fault(scan, "parts", "type");
+        llmlab__json_skip(scan->json);
+        return;
+    }
+    while (llmlab__json_next_key(scan->json, &key)) {
+        llmlab_usage_field_t field =
+            llmlab_usage_field_find(key.data, key.size);
+
+        if (field < LLMLAB_USAGE_FIELDS) {
+            scan_count(scan, field, &part->usage);
+        } else if (llmlab__json_key_is(&key, "model")) {
+            scan_model(scan, part);
+        } else {
+            llmlab__json_skip(scan->json);
+        }
+    }
+}
+
+static void
+scan_parts(scan_t *scan)
+{
+    llmlab__usage_parts_t *parts = scan->parts;
+
+    if (llmlab__json_null(scan->json)) {
+        return;
+    }
+    if (!llmlab__json_enter_array(scan->json)) {
+        scan_fault(scan, "parts", "type");
+        llmlab__json_skip(scan->json);
+        return;
+    }
+    while (llmlab__json_next_element(scan->json)) {
+        if (parts->count == LLMLAB_USAGE_PARTS) {
+            scan_fault(scan, "parts", "range");
+            llmlab__json_skip(scan->json);
+            continue;
+        }
+        scan_part(scan, &parts->of[parts->count++]);
+    }
+}
+
+const char *
+llmlab__usage_scan(llmlab__json_t *json, llmlab_usage_t *out,
+                   llmlab__usage_parts_t *parts, const char **type)
+{
+    scan_t scan = {json, parts, NULL, NULL};
     llmlab__json_text_t key;
 
     llmlab_usage_init(out);
+    if (parts != NULL) {
+        parts->count = 0;
+    }
     if (!llmlab__json_enter_object(json)) {
         *type = "type";
         return "usage";
@@ -54,34 +171,17 @@ llmlab__usage_scan(llmlab__json_t *json, llmlab_usage_t *out, const char **type)
     while (llmlab__json_next_key(json, &key)) {
         llmlab_usage_field_t field =
             llmlab_usage_field_find(key.data, key.size);
-        llmlab__json_text_t number;
-        uint64_t count;
-        int fault;
 
-        if (field >= LLMLAB_USAGE_FIELDS || llmlab__json_null(json)) {
-            if (field >= LLMLAB_USAGE_FIELDS) {
-                llmlab__json_skip(json);
-            }
-            continue;
-        }
-        if (!llmlab__json_number(json, &number)) {
-            bad = llmlab_usage_field_name(field);
-            *type = "type";
+        if (field < LLMLAB_USAGE_FIELDS) {
+            scan_count(&scan, field, out);
+        } else if (parts != NULL && llmlab__json_key_is(&key, "parts")) {
+            scan_parts(&scan);
+        } else {
             llmlab__json_skip(json);
-            continue;
         }
-        fault = field == LLMLAB_USAGE_AUDIO_SECONDS ||
-                        field == LLMLAB_USAGE_OUTPUT_VIDEO_SECONDS
-                    ? micros_read(&number, &count)
-                    : llmlab__json_count(&number, &count);
-        if (fault != 0) {
-            bad = llmlab_usage_field_name(field);
-            *type = fault == -1 ? "format" : "range";
-            continue;
-        }
-        llmlab_usage_set(out, field, count);
     }
-    return bad;
+    *type = scan.type;
+    return scan.bad;
 }
 
 static int64_t
@@ -154,6 +254,6 @@ llmlab__usage_text_sums(llmlab__text_t text, llmlab__sums_t *sums)
         return;
     }
     llmlab__json_init(&json, text.data, text.size);
-    (void)llmlab__usage_scan(&json, &usage, &type);
+    (void)llmlab__usage_scan(&json, &usage, NULL, &type);
     llmlab__usage_sums(&usage, sums);
 }

@@ -355,7 +355,7 @@ write_row(const llmlab__unsampled_t *rows, const llmlab__unsampled_row_t *row,
     llmlab__wire_millionths(wire, row->latency_ns);
     if (row->usage.present != 0) {
         llmlab__json_key(json, "usage");
-        llmlab__wire_usage(wire, &row->usage);
+        llmlab__wire_usage(wire, &row->usage, (llmlab__view_text_t){"", 0});
     }
     if (llmlab__view_has_cost(&view)) {
         llmlab__json_key(json, "cost");

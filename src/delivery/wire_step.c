@@ -89,7 +89,8 @@ write_cost(llmlab__wire_t *wire, const llmlab__span_view_t *view)
 
     if (view->usage.present != 0) {
         llmlab__wire_key(json, "usage");
-        llmlab__wire_usage(wire, &view->usage);
+        llmlab__wire_usage(wire, &view->usage,
+                           llmlab__view_text(view, LLMLAB__ITEM_PARTS));
         llmlab__wire_key(json, "usage_complete");
         llmlab__json_put_bool(
             json, (record->flags & LLMLAB__RECORD_USAGE_COMPLETE) != 0);

@@ -186,8 +186,8 @@ llmlab__wire_money(llmlab__wire_t *wire, llmlab_money_t amount)
     llmlab__wire_raw(&wire->json, text, size + 2);
 }
 
-void
-llmlab__wire_usage(llmlab__wire_t *wire, const llmlab_usage_t *usage)
+static void
+write_counts(llmlab__wire_t *wire, const llmlab_usage_t *usage)
 {
     static const struct {
         const char *quoted;
@@ -203,7 +203,6 @@ llmlab__wire_usage(llmlab__wire_t *wire, const llmlab_usage_t *usage)
     };
     uint64_t left = usage->present;
 
-    llmlab__json_begin_object(&wire->json);
     while (left != 0) {
         int field = __builtin_ctzll(left);
 
@@ -218,6 +217,38 @@ llmlab__wire_usage(llmlab__wire_t *wire, const llmlab_usage_t *usage)
         } else {
             llmlab__json_put_uint(&wire->json, usage->count[field]);
         }
+    }
+}
+
+static void
+write_parts(llmlab__wire_t *wire, llmlab__view_text_t parts)
+{
+    llmlab__json_out_t *json = &wire->json;
+    llmlab_usage_part_t part;
+    size_t cursor = 0;
+
+    llmlab__wire_key(json, "parts");
+    llmlab__json_begin_array(json);
+    while (llmlab__part_next(parts.data, parts.size, &cursor, &part)) {
+        llmlab__json_begin_object(json);
+        if (part.model[0] != '\0') {
+            llmlab__json_key(json, "model");
+            llmlab__json_put_text(json, part.model);
+        }
+        write_counts(wire, &part.usage);
+        llmlab__json_end_object(json);
+    }
+    llmlab__json_end_array(json);
+}
+
+void
+llmlab__wire_usage(llmlab__wire_t *wire, const llmlab_usage_t *usage,
+                   llmlab__view_text_t parts)
+{
+    llmlab__json_begin_object(&wire->json);
+    write_counts(wire, usage);
+    if (parts.size > 0) {
+        write_parts(wire, parts);
     }
     llmlab__json_end_object(&wire->json);
 }

@@ -29,7 +29,9 @@ void llmlab__wire_id64(llmlab__wire_t *wire, uint64_t id);
 void llmlab__wire_trace_id(llmlab__wire_t *wire, const uint64_t id[2]);
 void llmlab__wire_hex(llmlab__wire_t *wire, const void *bytes, size_t size);
 void llmlab__wire_money(llmlab__wire_t *wire, llmlab_money_t amount);
-void llmlab__wire_usage(llmlab__wire_t *wire, const llmlab_usage_t *usage);
+/* parts: a PARTS item's value; size 0: none. */
+void llmlab__wire_usage(llmlab__wire_t *wire, const llmlab_usage_t *usage,
+                        llmlab__view_text_t parts);
 
 /* The same values as json_write.h's, for the many short ones of a step: what
  * fits into the room that is there is copied in place. */

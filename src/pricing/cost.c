@@ -311,21 +311,14 @@ find_row(llmlab__price_ref_t *ref, const llmlab_price_book_t *book,
 }
 
 llmlab_status_t
-llmlab_cost_compute(llmlab_cost_t *out, const llmlab_price_book_t *book,
-                    const llmlab_call_facts_t *facts)
+llmlab__cost_one(llmlab_cost_t *out, const llmlab_price_book_t *book,
+                 const llmlab_call_facts_t *facts)
 {
     llmlab__price_ref_t ref;
 
-    if (out == NULL) {
-        return llmlab__fail(LLMLAB_EINVAL, "nowhere to put the cost");
-    }
     memset(out, 0, sizeof(*out));
     out->table = llmlab_pricing_version();
     out->tier = "";
-    if (facts == NULL || facts->struct_size != sizeof(*facts)) {
-        return llmlab__fail(LLMLAB_EINVAL,
-                            "the facts want llmlab_call_facts_init()");
-    }
     out->match = find_row(&ref, book, facts);
     if (ref.row != NULL) {
         out->key = llmlab__price_ref_key(ref);
@@ -343,4 +336,23 @@ llmlab_cost_compute(llmlab_cost_t *out, const llmlab_price_book_t *book,
                             facts->model != NULL ? facts->model : "no model");
     }
     return bill_call(out, book, &ref, facts);
+}
+
+llmlab_status_t
+llmlab_cost_compute(llmlab_cost_t *out, const llmlab_price_book_t *book,
+                    const llmlab_call_facts_t *facts)
+{
+    if (out == NULL) {
+        return llmlab__fail(LLMLAB_EINVAL, "nowhere to put the cost");
+    }
+    if (facts == NULL || facts->struct_size != sizeof(*facts)) {
+        memset(out, 0, sizeof(*out));
+        out->table = llmlab_pricing_version();
+        out->tier = "";
+        return llmlab__fail(LLMLAB_EINVAL,
+                            "the facts want llmlab_call_facts_init()");
+    }
+    return facts->parts != NULL && facts->part_count > 0
+               ? llmlab__cost_parts(out, book, facts)
+               : llmlab__cost_one(out, book, facts);
 }

@@ -51,6 +51,14 @@ llmlab__bill_add(llmlab__bill_t *bill, llmlab_cost_part_t part, uint64_t count,
     }
 }
 
+/* The cost of one model's call, and of one in parts. */
+llmlab_status_t llmlab__cost_one(llmlab_cost_t *out,
+                                 const llmlab_price_book_t *book,
+                                 const llmlab_call_facts_t *facts);
+llmlab_status_t llmlab__cost_parts(llmlab_cost_t *out,
+                                   const llmlab_price_book_t *book,
+                                   const llmlab_call_facts_t *facts);
+
 void llmlab__bill_tokens(llmlab__bill_t *bill);
 
 /* The search that a provider makes for every request, where usage counts none.

@@ -198,6 +198,7 @@ llmlab__item_rolls_up(llmlab__item_type_t type)
     case LLMLAB__ITEM_SPEED:
     case LLMLAB__ITEM_SEARCH_CONTEXT:
     case LLMLAB__ITEM_USAGE:
+    case LLMLAB__ITEM_PARTS:
     case LLMLAB__ITEM_PROVIDER_COST:
         return true;
     default:

@@ -80,6 +80,29 @@ count_of(const llmlab_usage_t *usage, llmlab_usage_field_t field)
 }
 
 static llmlab_status_t
+put_parts(llmlab_span_t *span, const llmlab_reply_t *reply)
+{
+    unsigned char packed[LLMLAB_USAGE_PARTS *
+                         (sizeof(reply->parts[0].model) + 2 * sizeof(uint16_t) +
+                          (1 + LLMLAB_USAGE_CAPACITY) * sizeof(uint64_t))];
+    unsigned char *at = packed;
+
+    for (unsigned i = 0; i < reply->part_count && i < LLMLAB_USAGE_PARTS; i++) {
+        const llmlab_usage_part_t *part = &reply->parts[i];
+        uint16_t sizes[2];
+
+        sizes[0] = (uint16_t)strnlen(part->model, sizeof(part->model) - 1);
+        memcpy(at + sizeof(sizes), part->model, sizes[0]);
+        sizes[1] =
+            llmlab__usage_pack(&part->usage, at + sizeof(sizes) + sizes[0]);
+        memcpy(at, sizes, sizeof(sizes));
+        at += sizeof(sizes) + sizes[0] + sizes[1];
+    }
+    return llmlab__span_put(span, LLMLAB__ITEM_PARTS, packed,
+                            (size_t)(at - packed));
+}
+
+static llmlab_status_t
 put_usage(llmlab_span_t *span, const llmlab_usage_t *usage,
           llmlab_usage_source_t source)
 {
@@ -88,6 +111,9 @@ put_usage(llmlab_span_t *span, const llmlab_usage_t *usage,
 
     span->dirty = true;
     span->record.usage_source = (uint8_t)source;
+    if ((span->items.has >> LLMLAB__ITEM_PARTS & 1) != 0) {
+        llmlab__items_remove(&span->items, LLMLAB__ITEM_PARTS);
+    }
     span->input_tokens = count_of(usage, LLMLAB_USAGE_INPUT_TOKENS);
     span->output_tokens = count_of(usage, LLMLAB_USAGE_OUTPUT_TOKENS);
     return llmlab__span_put(span, LLMLAB__ITEM_USAGE, packed, size);
@@ -334,6 +360,7 @@ put_reply(llmlab_span_t *span, const llmlab_reply_t *reply)
     if (reply->usage.present != 0) {
         status = first_of(status,
                           put_usage(span, &reply->usage, reply->usage_source));
+        status = first_of(status, put_parts(span, reply));
     }
     if (reply->has_provider_cost) {
         status = first_of(status, put_stated_cost(span, reply));

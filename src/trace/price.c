@@ -13,6 +13,20 @@ take_text(char *out, size_t capacity, const llmlab__item_view_t *item)
     out[size] = '\0';
 }
 
+static void
+take_parts(llmlab__facts_t *out, const llmlab__item_view_t *item)
+{
+    llmlab_call_facts_t *facts = &out->facts;
+    size_t cursor = 0;
+
+    facts->parts = out->parts;
+    while (facts->part_count < LLMLAB_USAGE_PARTS &&
+           llmlab__part_next(item->value, item->value_size, &cursor,
+                             &out->parts[facts->part_count])) {
+        facts->part_count++;
+    }
+}
+
 void
 llmlab__facts_gather(llmlab__facts_t *out, const llmlab__items_t *items,
                      uint16_t flags)
@@ -50,6 +64,9 @@ llmlab__facts_gather(llmlab__facts_t *out, const llmlab__items_t *items,
             break;
         case LLMLAB__ITEM_USAGE:
             llmlab__record_usage(&item, &out->usage);
+            break;
+        case LLMLAB__ITEM_PARTS:
+            take_parts(out, &item);
             break;
         default:
             break;

@@ -40,19 +40,70 @@ usage_size_fits(const unsigned char *value, uint16_t size)
                sizeof(present) * (1 + (size_t)__builtin_popcountll(present));
 }
 
+static void
+usage_unpack(const unsigned char *at, llmlab_usage_t *out)
+{
+    memset(out, 0, sizeof(*out));
+    memcpy(&out->present, at, sizeof(out->present));
+    for (uint64_t left = out->present; left != 0; left &= left - 1) {
+        at += sizeof(uint64_t);
+        memcpy(&out->count[__builtin_ctzll(left)], at, sizeof(uint64_t));
+    }
+}
+
+bool
+llmlab__part_next(const void *value, size_t size, size_t *cursor,
+                  llmlab_usage_part_t *out)
+{
+    const unsigned char *at = (const unsigned char *)value + *cursor;
+    uint16_t sizes[2];
+
+    if (size - *cursor < sizeof(sizes)) {
+        return false;
+    }
+    memcpy(sizes, at, sizeof(sizes));
+    at += sizeof(sizes);
+    if (size - *cursor - sizeof(sizes) < (size_t)sizes[0] + sizes[1] ||
+        sizes[0] >= sizeof(out->model) ||
+        !usage_size_fits(at + sizes[0], sizes[1])) {
+        return false;
+    }
+    memcpy(out->model, at, sizes[0]);
+    out->model[sizes[0]] = '\0';
+    usage_unpack(at + sizes[0], &out->usage);
+    *cursor += sizeof(sizes) + sizes[0] + sizes[1];
+    return true;
+}
+
+static bool
+parts_are_sound(const unsigned char *value, uint16_t size)
+{
+    llmlab_usage_part_t part;
+    size_t cursor = 0;
+    unsigned count = 0;
+
+    while (count <= LLMLAB_USAGE_PARTS &&
+           llmlab__part_next(value, size, &cursor, &part)) {
+        count++;
+    }
+    return count <= LLMLAB_USAGE_PARTS && cursor == size;
+}
+
 static bool
 item_is_sound(const llmlab__item_t *item, const unsigned char *value)
 {
     uint16_t size = fixed_size(item->type);
 
     if (item->type == LLMLAB__ITEM_NONE ||
-        (item->type > LLMLAB__ITEM_SEARCH_CONTEXT &&
-         !is_attribute(item->type))) {
+        (item->type > LLMLAB__ITEM_PARTS && !is_attribute(item->type))) {
         return false;
     }
     if (is_attribute(item->type) != (item->key_size > 0) ||
         (size != 0 && item->value_size != size)) {
         return false;
+    }
+    if (item->type == LLMLAB__ITEM_PARTS) {
+        return parts_are_sound(value, item->value_size);
     }
     return item->type != LLMLAB__ITEM_USAGE ||
            usage_size_fits(value, item->value_size);
@@ -140,16 +191,10 @@ llmlab__record_next(const llmlab__record_t *record, uint32_t *cursor,
 bool
 llmlab__record_usage(const llmlab__item_view_t *item, llmlab_usage_t *out)
 {
-    const unsigned char *at = item->value;
-
-    memset(out, 0, sizeof(*out));
-    if (!usage_size_fits(at, item->value_size)) {
+    if (!usage_size_fits(item->value, item->value_size)) {
+        memset(out, 0, sizeof(*out));
         return false;
     }
-    memcpy(&out->present, at, sizeof(out->present));
-    for (uint64_t left = out->present; left != 0; left &= left - 1) {
-        at += sizeof(uint64_t);
-        memcpy(&out->count[__builtin_ctzll(left)], at, sizeof(uint64_t));
-    }
+    usage_unpack(item->value, out);
     return true;
 }

@@ -107,6 +107,8 @@ typedef enum llmlab__item_type_e {
     LLMLAB__ITEM_FINGERPRINT = 26, /* 16 bytes */
     LLMLAB__ITEM_PREFIX = 27,      /* 8 bytes each */
     LLMLAB__ITEM_SEARCH_CONTEXT = 28,
+    LLMLAB__ITEM_PARTS = 29, /* per run of a model: uint16 sizes of its name
+                                and its usage, name, usage as above */
     LLMLAB__ITEM_ATTR_STRING = 32, /* key, then text */
     LLMLAB__ITEM_ATTR_INT = 33,    /* key, then int64 */
     LLMLAB__ITEM_ATTR_DOUBLE = 34, /* key, then double */
@@ -142,6 +144,11 @@ bool llmlab__item_next(const unsigned char *items, uint32_t size,
  * have passed the check. */
 bool llmlab__record_next(const llmlab__record_t *record, uint32_t *cursor,
                          llmlab__item_view_t *out);
+
+/* Walk a PARTS item's value: *cursor starts at 0; false behind the last, or at
+ * one that is malformed (*cursor is not at the end then). */
+bool llmlab__part_next(const void *value, size_t size, size_t *cursor,
+                       llmlab_usage_part_t *out);
 
 /* Decode a USAGE item. False when it is malformed. */
 bool llmlab__record_usage(const llmlab__item_view_t *item, llmlab_usage_t *out);

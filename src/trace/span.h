@@ -173,6 +173,7 @@ typedef struct llmlab__facts_s {
     char region[LLMLAB__FACT_REGION];
     char speed[LLMLAB__FACT_SPEED];
     char search_context[LLMLAB__FACT_SEARCH_CONTEXT];
+    llmlab_usage_part_t parts[LLMLAB_USAGE_PARTS];
 } llmlab__facts_t;
 
 /* The facts among a record's items; the time is the caller's to set. */

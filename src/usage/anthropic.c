@@ -11,6 +11,7 @@ static const llmlab__node_t item_creation_nodes[] = {
 
 static const llmlab__node_t iteration_nodes[] = {
     LLMLAB__WORD("type", ITEM_TYPE),
+    LLMLAB__WORD("model", ITEM_MODEL),
     LLMLAB__COUNT("input_tokens", ITEM_IN),
     LLMLAB__COUNT("output_tokens", ITEM_OUT),
     LLMLAB__COUNT("cache_read_input_tokens", ITEM_READ),
@@ -26,8 +27,10 @@ written_5m(uint64_t written, uint64_t for_5m, uint64_t for_1h)
     return written > for_5m + for_1h ? written - for_1h : for_5m;
 }
 
-/* The reply's own counts leave out what compaction of the context used; it is
- * billed all the same, at the same model. The advisor is another model. */
+/* Each run of a model that the reply took. Its own counts leave out what
+ * compaction of the context used, which is billed all the same, at the same
+ * model; and the advisor, which is another model. Where another model had to
+ * answer, "fallback_message", the first one's run is a message too. */
 static void
 on_iteration(llmlab__reader_t *reader, llmlab__moment_t moment,
              llmlab__json_type_t type, const llmlab__json_text_t *text)
@@ -43,11 +46,15 @@ on_iteration(llmlab__reader_t *reader, llmlab__moment_t moment,
         llmlab__drop(facts, LLMLAB__EXTRA_READ);
         llmlab__drop(facts, LLMLAB__EXTRA_5M);
         llmlab__drop(facts, LLMLAB__EXTRA_1H);
+        llmlab__parts_clear(facts);
         break;
     case LLMLAB__ITEM:
         llmlab__item_begin(facts);
         break;
     case LLMLAB__ITEMED:
+        facts->has_fallback |=
+            llmlab__word_is(facts->item_type, "fallback_message");
+        llmlab__part_add(facts, false);
         if (!llmlab__word_is(facts->item_type, "compaction")) {
             break;
         }

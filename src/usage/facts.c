@@ -130,6 +130,7 @@ llmlab__item_begin(llmlab__facts_t *facts)
     facts->item_type[0] = '\0';
     facts->item_name[0] = '\0';
     facts->item_status[0] = '\0';
+    facts->item_model[0] = '\0';
 }
 
 void

@@ -61,6 +61,7 @@ typedef enum llmlab__slot_e {
     LLMLAB__ITEM_WRITE,
     LLMLAB__ITEM_5M,
     LLMLAB__ITEM_1H,
+    LLMLAB__ITEM_REASONING,
     LLMLAB__SLOTS
 } llmlab__slot_t;
 
@@ -79,6 +80,7 @@ typedef enum llmlab__words_e {
     LLMLAB__ITEM_TYPE, /* of the array element being read */
     LLMLAB__ITEM_NAME,
     LLMLAB__ITEM_STATUS,
+    LLMLAB__ITEM_MODEL,
     LLMLAB__WORDS
 } llmlab__words_t;
 

@@ -90,8 +90,57 @@ on_data(llmlab__reader_t *reader, llmlab__moment_t moment,
 
 static const llmlab__node_t nothing_nodes[] = {LLMLAB__NODES_END};
 
+/* Groq's compound systems: what each of their models used, of which the
+ * usage is the sum. */
+static const llmlab__node_t part_input_nodes[] = {
+    LLMLAB__COUNT("cached_tokens", ITEM_READ),
+    LLMLAB__NODES_END,
+};
+
+static const llmlab__node_t part_output_nodes[] = {
+    LLMLAB__COUNT("reasoning_tokens", ITEM_REASONING),
+    LLMLAB__NODES_END,
+};
+
+static const llmlab__node_t part_usage_nodes[] = {
+    LLMLAB__COUNT("prompt_tokens", ITEM_IN),
+    LLMLAB__COUNT("completion_tokens", ITEM_OUT),
+    LLMLAB__STRICT("prompt_tokens_details", part_input_nodes),
+    LLMLAB__STRICT("completion_tokens_details", part_output_nodes),
+    LLMLAB__NODES_END,
+};
+
+static const llmlab__node_t part_nodes[] = {
+    LLMLAB__WORD("model", ITEM_MODEL),
+    LLMLAB__STRICT("usage", part_usage_nodes),
+    LLMLAB__NODES_END,
+};
+
+static void
+on_part(llmlab__reader_t *reader, llmlab__moment_t moment,
+        llmlab__json_type_t type, const llmlab__json_text_t *text)
+{
+    llmlab__facts_t *facts = &reader->facts;
+
+    (void)type;
+    (void)text;
+    if (moment == LLMLAB__OPEN) {
+        llmlab__parts_clear(facts);
+    } else if (moment == LLMLAB__ITEM) {
+        llmlab__item_begin(facts);
+    } else if (moment == LLMLAB__ITEMED) {
+        llmlab__part_add(facts, true);
+    }
+}
+
+static const llmlab__node_t breakdown_nodes[] = {
+    LLMLAB__HOOKED("models", part_nodes, on_part),
+    LLMLAB__NODES_END,
+};
+
 static const llmlab__node_t groq_nodes[] = {
     LLMLAB__HOOKED("usage", llmlab__openai_usage_nodes, on_usage),
+    LLMLAB__INSIDE("usage_breakdown", breakdown_nodes),
     LLMLAB__WORD("id", ID),
     LLMLAB__NODES_END,
 };
@@ -115,6 +164,7 @@ static const llmlab__node_t root_nodes[] = {
     LLMLAB__VALUE_HOOK("message", llmlab__on_bare_message),
     LLMLAB__VALUE_HOOK("detail", llmlab__on_bare_message),
     LLMLAB__HOOKED("x_groq", groq_nodes, on_groq),
+    LLMLAB__INSIDE("usage_breakdown", breakdown_nodes),
     LLMLAB__HOOKED("data", nothing_nodes, on_data),
     LLMLAB__HOOKED("results", nothing_nodes, on_data),
     LLMLAB__STRICT("usage_info", usage_info_nodes),

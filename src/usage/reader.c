@@ -30,13 +30,21 @@ llmlab__reader_init(llmlab__reader_t *reader, const char *provider,
 
 /* --- events ------------------------------------------------------------- */
 
+static void
+copy_facts(llmlab__facts_t *to, const llmlab__facts_t *from)
+{
+    memcpy(to, from,
+           offsetof(llmlab__facts_t, reply.parts) +
+               from->reply.part_count * sizeof(from->reply.parts[0]));
+}
+
 void
 llmlab__reader_event_begin(llmlab__reader_t *reader)
 {
     reader->has_saved =
         reader->framing != LLMLAB__FRAMING_JSON || reader->events > 0;
     if (reader->has_saved) {
-        reader->saved = reader->facts;
+        copy_facts(&reader->saved, &reader->facts);
     }
     reader->events++;
     reader->event_failed = false;
@@ -54,7 +62,7 @@ llmlab__reader_event_fail(llmlab__reader_t *reader, const char *text)
     }
     reader->event_failed = true;
     if (reader->has_saved) {
-        reader->facts = reader->saved;
+        copy_facts(&reader->facts, &reader->saved);
     }
     if (fault->status == LLMLAB_OK) {
         fault->status = LLMLAB_EPARSE;
@@ -315,6 +323,7 @@ llmlab__reader_reply(const llmlab__reader_t *reader, llmlab_reply_t *out)
     }
     form->finish(&facts);
     use_metrics(&facts);
+    llmlab__parts_finish(&facts);
     reply->is_stream = reader->framing > LLMLAB__FRAMING_JSON ||
                        reader->events > 1 || facts.is_stream;
     reply->complete =

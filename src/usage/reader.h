@@ -32,12 +32,12 @@ typedef struct llmlab__fault_s {
 typedef struct llmlab__facts_s {
     uint64_t present; /* of count[] */
     uint64_t count[LLMLAB__SLOTS];
-    llmlab_reply_t reply;
     char type[LLMLAB__WORD_SIZE];
     char reason[LLMLAB__WORD_SIZE];
     char item_type[LLMLAB__WORD_SIZE];
     char item_name[LLMLAB__WORD_SIZE];
     char item_status[LLMLAB__WORD_SIZE];
+    char item_model[sizeof(((llmlab_usage_part_t *)NULL)->model)];
     uint64_t containers[4]; /* hashes of code interpreter containers */
     uint8_t container_count;
     bool adding;    /* counts add up: several calls in one reply */
@@ -54,7 +54,11 @@ typedef struct llmlab__facts_s {
     uint32_t billable_searches; /* counted from the output's items */
     uint32_t file_searches;
     uint32_t sessions;
+    uint32_t silent_parts; /* bit i: part i gave no output */
+    bool has_fallback;     /* another model answered than the one asked */
     llmlab__fault_t fault;
+    llmlab_reply_t reply; /* last, and its parts last in it: what has none is
+                             copied without them */
 } llmlab__facts_t;
 
 typedef struct llmlab__level_s {
@@ -221,6 +225,13 @@ bool llmlab__read_money(llmlab__facts_t *facts, uint64_t out[2],
                         const llmlab__json_text_t *text, const char *key);
 /* That many more tool calls; 0 makes "unknown" none. */
 void llmlab__count_tool(llmlab__facts_t *facts, int calls);
+/* parts.c: a run of another model, or another run of the reply's, from the
+ * item's slots, whose input excludes what the cache gave and took, or not. */
+void llmlab__part_add(llmlab__facts_t *facts, bool cache_is_inside);
+/* Forget the runs: their list begins anew. */
+void llmlab__parts_clear(llmlab__facts_t *facts);
+/* Keep what is billed, and nothing where the reply's own usage says it all. */
+void llmlab__parts_finish(llmlab__facts_t *facts);
 /* For the hooks of containers: forget the element's slots and words. */
 void llmlab__item_begin(llmlab__facts_t *facts);
 /* A finish reason, if it is a text. */

@@ -31,6 +31,7 @@ static const word_place_t word_places[LLMLAB__WORDS] = {
     [LLMLAB__ITEM_TYPE] = PLACE(item_type),
     [LLMLAB__ITEM_NAME] = PLACE(item_name),
     [LLMLAB__ITEM_STATUS] = PLACE(item_status),
+    [LLMLAB__ITEM_MODEL] = PLACE(item_model),
 };
 
 static llmlab__level_t *

@@ -54,7 +54,9 @@ static const char whole[] =
     "\"search_context\":\"low\",\"batch\":false,\"prompt\":{\"name\":\"p\","
     "\"version\":\"3\"},"
     "\"usage\":{\"input_tokens\":1200,\"cache_read_tokens\":1024,"
-    "\"output_tokens\":80,\"audio_seconds\":1.5},\"usage_complete\":true,"
+    "\"output_tokens\":80,\"audio_seconds\":1.5,\"parts\":[{\"model\":"
+    "\"m\",\"input_tokens\":1,\"output_tokens\":2}]},"
+    "\"usage_complete\":true,"
     "\"cost\":\"0.0001182\",\"cost_detail\":{\"table\":\"2026-08-21\","
     "\"key\":\"k\",\"match\":\"exact\",\"pricing\":\"priced\","
     "\"usage_source\":\"provider\",\"cost_source\":\"provider\"},"
@@ -161,6 +163,54 @@ test_order_of_members(void **state)
     assert_int_equal(batch->rejections[0].number, 7);
     assert_int_equal(batch->rows[1].verdict, LLMLAB__ROW_REJECTED);
     assert_int_equal(batch->rows[0].sums.of[LLMLAB__SUM_CALLS], 0);
+    llmlab__batch_destroy(batch);
+}
+
+/* Each run of a model at its own price; the searches at the step's model. */
+static void
+test_a_step_in_parts(void **state)
+{
+    static const char text[] =
+        "{\"schema\":1,\"sdk\":{\"name\":\"n\",\"version\":\"1\","
+        "\"instance\":\"0193a7c8-0000-7000-8000-000000000001\"},"
+        "\"batch\":{\"first\":1,\"count\":2,"
+        "\"sent_at\":\"2026-08-21T07:09:41Z\",\"totals\":{\"accepted\":1,"
+        "\"delivered\":0,\"rejected\":0,\"dropped\":{}}},"
+        "\"traces\":[{\"trace_id\":\"0123456789abcdef0123456789abcdef\","
+        "\"steps\":[{\"span_id\":\"00000000000000a1\",\"n\":1,"
+        "\"type\":\"llm_call\",\"name\":\"x\",\"status\":\"success\","
+        "\"start\":\"2026-08-21T07:09:40Z\",\"latency_ms\":1,"
+        "\"provider\":\"anthropic\",\"model\":\"claude-sonnet-4-6\","
+        "\"usage\":{\"input_tokens\":1000,\"output_tokens\":100,"
+        "\"web_search_requests\":2,\"parts\":["
+        "{\"input_tokens\":1000,\"output_tokens\":100},"
+        "{\"model\":\"claude-opus-4-8\",\"input_tokens\":2000,"
+        "\"output_tokens\":10,\"cache_read_tokens\":1000}]}},"
+        "{\"span_id\":\"00000000000000a2\",\"n\":2,"
+        "\"type\":\"llm_call\",\"name\":\"x\",\"status\":\"success\","
+        "\"start\":\"2026-08-21T07:09:40Z\",\"latency_ms\":1,"
+        "\"provider\":\"anthropic\",\"model\":\"claude-sonnet-4-6\","
+        "\"usage\":{\"input_tokens\":1000,\"output_tokens\":100,"
+        "\"parts\":[{\"model\":\"nobody-knows\",\"input_tokens\":5},{}]}}"
+        "]}]}";
+    llmlab__batch_t *batch = llmlab__batch_new();
+    llmlab__problem_t problem;
+    const llmlab__row_t *row;
+
+    (void)state;
+    assert_true(parse(batch, text, &problem));
+    assert_int_equal(batch->rejection_count, 0);
+    row = &batch->rows[0];
+    assert_int_equal(row->priced, LLMLAB_PRICED);
+    /* 1000 x 3 + 100 x 15, 1000 x 5 + 1000 x 0.5 + 10 x 25, 2 x 10000 */
+    assert_int_equal(row->sums.of[LLMLAB__SUM_COST_NANO], 30250000);
+    assert_int_equal(row->sums.of[LLMLAB__SUM_INPUT_TEXT], 1000);
+    assert_text(row->price_key, "claude-sonnet-4-6");
+    assert_non_null(memmem(row->usage.data, row->usage.size, "parts", 5));
+    row = &batch->rows[1];
+    assert_int_equal(row->priced, LLMLAB_UNPRICED);
+    assert_int_equal(row->sums.of[LLMLAB__SUM_UNPRICED], 1);
+    assert_int_equal(row->sums.of[LLMLAB__SUM_COST_NANO], 0);
     llmlab__batch_destroy(batch);
 }
 
@@ -327,6 +377,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_field),
         cmocka_unit_test(test_order_of_members),
+        cmocka_unit_test(test_a_step_in_parts),
         cmocka_unit_test(test_takes_what_the_schema_allows),
         cmocka_unit_test(test_every_prefix),
     };
