@@ -18,6 +18,7 @@
 #include "key_command.h"
 #include "log.h"
 #include "options.h"
+#include "services/job_kinds.h"
 
 /* How long open requests may take to finish after SIGTERM. */
 #define DRAIN_SECONDS 10
@@ -106,6 +107,7 @@ drain(llmlab__server_t *server, llmlab__listener_t *listener)
     atomic_store(&server->draining, true);
     llmlab__listener_quiesce(listener);
     await_requests(server, DRAIN_SECONDS);
+    llmlab__scheduler_stop(server->scheduler);
     llmlab__writer_stop(server->writer);
     await_requests(server, 1);
 }
@@ -224,9 +226,15 @@ serve_command(const llmlab__options_t *options)
             LLMLAB_OK ||
         llmlab__writer_start(&server->writer, server->store) != LLMLAB_OK) {
         complain(llmlab_status_detail());
+    } else if (llmlab__scheduler_start(&server->scheduler, server,
+                                       server->store,
+                                       llmlab__job_kinds) != LLMLAB_OK) {
+        complain(llmlab_status_detail());
+        llmlab__writer_stop(server->writer);
     } else {
         code = serve(server, options, &signals);
     }
+    llmlab__scheduler_destroy(server->scheduler);
     llmlab__writer_destroy(server->writer);
     server->store->ops->close(server->store);
     llmlab__server_log(LLMLAB_LOG_INFO, "stopped", "%s", "");

@@ -8,12 +8,14 @@
 
 #include "http/metrics.h"
 #include "services/ingest.h"
+#include "services/scheduler.h"
 #include "services/writer.h"
 #include "store/store.h"
 
 typedef struct llmlab__server_s {
     llmlab__store_t *store;
     llmlab__writer_t *writer;
+    llmlab__scheduler_t *scheduler;
     llmlab__limits_t limits;
     unsigned char secret[32]; /* signs cursors */
     llmlab__metrics_t metrics;

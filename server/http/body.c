@@ -82,6 +82,8 @@ begin_batch(llmlab__request_t *request)
     }
     request->batch->project = request->project.id;
     request->batch->api_key = request->key.id;
+    request->batch->retention_ns =
+        request->project.retention_days * 86400 * 1000000000;
     request->batch->any_time = request->key.scope == LLMLAB__SCOPE_ADMIN;
     return true;
 }

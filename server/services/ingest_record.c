@@ -268,6 +268,9 @@ start_read(llmlab__record_state_t *record)
     const char *why =
         llmlab__field_time(&record->ingest->json, &record->row.start_ns);
     int64_t start = record->row.start_ns;
+    int64_t retention = batch->retention_ns != 0
+                            ? batch->retention_ns
+                            : record->ingest->limits->retention_ns;
 
     if (why != NULL) {
         return why;
@@ -275,9 +278,7 @@ start_read(llmlab__record_state_t *record)
     if (start > batch->now_ns + 10 * MINUTE_NS) {
         return "in_future";
     }
-    if (start < 0 ||
-        (!batch->any_time &&
-         start < batch->now_ns - record->ingest->limits->retention_ns)) {
+    if (start < 0 || (!batch->any_time && start < batch->now_ns - retention)) {
         return "too_old";
     }
     return NULL;

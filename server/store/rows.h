@@ -162,7 +162,8 @@ typedef struct llmlab__batch_s {
     int64_t project;
     int64_t api_key;
     int64_t now_ns;
-    bool any_time; /* an admin key may send times out of the window */
+    int64_t retention_ns; /* of the project; 0: as the server says */
+    bool any_time;        /* an admin key may send times out of the window */
 
     /* The envelope. */
     char instance[37];

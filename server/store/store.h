@@ -9,7 +9,9 @@
 
 #include <llmlab/status.h>
 
+#include "store/jobs.h"
 #include "store/rows.h"
+#include "store/upkeep.h"
 
 typedef struct llmlab__store_s llmlab__store_t;
 typedef struct llmlab__reader_s llmlab__reader_t; /* one thread at a time */
@@ -53,6 +55,7 @@ typedef struct llmlab__project_s {
     int64_t id;
     char uuid[37];
     char slug[LLMLAB__SLUG_SIZE + 1];
+    int64_t retention_days; /* 0: as the server says */
 } llmlab__project_t;
 
 typedef struct llmlab__key_s {
@@ -331,6 +334,8 @@ typedef struct llmlab__store_ops_s {
 
 struct llmlab__store_s {
     const llmlab__store_ops_t *ops;
+    const llmlab__job_ops_t *jobs;
+    const llmlab__upkeep_ops_t *upkeep;
 };
 
 /* Open or make an SQLite file. The detail tells why it failed. */

@@ -278,6 +278,35 @@ row_apply(llmlab__apply_t *apply, llmlab__row_t *row)
     return row_store(apply, row, trace);
 }
 
+/* What no span stands for is kept apart, so that the roll-ups can be made
+ * again. */
+static llmlab_status_t
+remainder_insert(llmlab__apply_t *apply, const llmlab__row_t *row,
+                 const llmlab__labels_t *labels)
+{
+    sqlite3_stmt *sql =
+        llmlab__connection_sql(apply->connection, LLMLAB__SQL_REMAINDER_INSERT);
+
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    sqlite3_bind_int64(sql, 1, apply->batch->project);
+    sqlite3_bind_int64(sql, 2, row->start_ns);
+    sqlite3_bind_int64(sql, 3, labels->provider);
+    sqlite3_bind_int64(sql, 4, labels->model);
+    sqlite3_bind_int64(sql, 5, labels->agent);
+    sqlite3_bind_int64(sql, 6, labels->user);
+    sqlite3_bind_int64(sql, 7, apply->environment);
+    sqlite3_bind_int64(sql, 8, apply->batch->api_key);
+    sqlite3_bind_int(sql, 9, row->outcome);
+    llmlab__bind_text(sql, 10, row->session);
+    llmlab__bind_text(sql, 11, row->tags);
+    for (int i = 0; i < LLMLAB__SUMS; i++) {
+        sqlite3_bind_int64(sql, 12 + i, row->sums.of[i]);
+    }
+    return llmlab__connection_run(apply->connection, sql, "store sums");
+}
+
 static llmlab_status_t
 unsampled_apply(llmlab__apply_t *apply, llmlab__row_t *row)
 {
@@ -319,7 +348,8 @@ unsampled_apply(llmlab__apply_t *apply, llmlab__row_t *row)
     }
     apply->batch->accepted += total;
     rollup_key(apply, row->start_ns, &labels, row->outcome, &key);
-    return llmlab__rollup_add(&apply->sqlite->rollups, &key, &row->sums, 1);
+    status = llmlab__rollup_add(&apply->sqlite->rollups, &key, &row->sums, 1);
+    return status == LLMLAB_OK ? remainder_insert(apply, row, &labels) : status;
 }
 
 static llmlab_status_t
@@ -396,8 +426,8 @@ batch_apply(llmlab__apply_t *apply)
     return status;
 }
 
-static void
-memory_clear(llmlab__sqlite_t *sqlite)
+void
+llmlab__memory_clear(llmlab__sqlite_t *sqlite)
 {
     llmlab__label_cache_clear(&sqlite->labels);
     llmlab__trace_cache_clear(&sqlite->traces);
@@ -447,7 +477,7 @@ transaction(llmlab__sqlite_t *sqlite, llmlab__batch_t **batches, size_t count,
     }
     if (status != LLMLAB_OK) {
         (void)sqlite3_exec(connection->db, "ROLLBACK", NULL, NULL, NULL);
-        memory_clear(sqlite);
+        llmlab__memory_clear(sqlite);
     }
     return status;
 }

@@ -28,10 +28,9 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
         "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
     [LLMLAB__SQL_SPAN_GET] =
         "SELECT provider,model,agent,status,environment,api_key,usage,"
-        "cost_nano,cost_rest,client_nano,client_rest,priced,counted,duration_"
-        "ns "
-        "FROM span "
-        "WHERE project=? AND start_ns=? AND span_id=? AND trace_high=? AND "
+        "cost_nano,cost_rest,client_nano,client_rest,priced,counted,"
+        "duration_ns,usage_source FROM span WHERE project=? AND start_ns=? AND "
+        "span_id=? AND trace_high=? AND "
         "trace_low=?",
     [LLMLAB__SQL_SPAN_UNCOUNT] =
         "UPDATE span SET counted=0 WHERE project=? AND start_ns=? AND "
@@ -106,13 +105,19 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
         "INSERT INTO score(project,trace_high,trace_low,span_id,instance,"
         "number,at_ns,name,value,label,source) VALUES(?,?,?,?,?,?,?,?,?,?,?) "
         "ON CONFLICT DO NOTHING",
+    [LLMLAB__SQL_REMAINDER_INSERT] =
+        "INSERT INTO remainder(project,start_ns,provider,model,agent,user,"
+        "environment,api_key,status,session,tags" SUM_COLUMNS
+        ") VALUES(?,?,?,?,?,?,?,?,?,?,?" SUM_PARAMETERS ")",
     [LLMLAB__SQL_KEY_FIND] =
         "SELECT k.id,k.project,k.scope,k.created_ns,k.expires_ns,k.revoked_ns,"
         "k.hash,k.hint,k.name,p.slug FROM api_key k JOIN project p ON "
         "p.id=k.project WHERE k.hash=?",
     [LLMLAB__SQL_PROJECT_FIND] =
-        "SELECT id,uuid,slug FROM project WHERE slug=?1 OR uuid=?1",
-    [LLMLAB__SQL_PROJECT_GET] = "SELECT id,uuid,slug FROM project WHERE id=?1",
+        "SELECT id,uuid,slug,ifnull(retention_days,0) FROM project WHERE "
+        "slug=?1 OR uuid=?1",
+    [LLMLAB__SQL_PROJECT_GET] =
+        "SELECT id,uuid,slug,ifnull(retention_days,0) FROM project WHERE id=?1",
     [LLMLAB__SQL_SPANS_OF_TRACE] =
         "SELECT s.span_id,s.parent_id,s.start_ns,s.duration_ns,s.ttft_ns,"
         "s.kind,s.status,s.counted,s.priced,s.match,s.usage_source,"

@@ -18,7 +18,8 @@ key_bind(sqlite3_stmt *sql, const llmlab__trace_t *trace,
 }
 
 /* Where a stored span's sums are, and what they are: as a call in *call, as a
- * mere step in *step. */
+ * mere step in *step. LLMLAB_ENOTFOUND: it is expired, and what it added stays
+ * as it is. */
 static llmlab_status_t
 contribution(llmlab__apply_t *apply, const llmlab__trace_t *trace,
              const llmlab__node_t *node, llmlab__rollup_key_t *key,
@@ -26,7 +27,9 @@ contribution(llmlab__apply_t *apply, const llmlab__trace_t *trace,
 {
     sqlite3_stmt *sql =
         llmlab__connection_sql(apply->connection, LLMLAB__SQL_SPAN_GET);
+    bool unknown;
     int priced;
+    int code;
 
     if (sql == NULL) {
         return LLMLAB_EIO;
@@ -35,9 +38,12 @@ contribution(llmlab__apply_t *apply, const llmlab__trace_t *trace,
     memset(call, 0, sizeof(*call));
     memset(step, 0, sizeof(*step));
     key_bind(sql, trace, node);
-    if (sqlite3_step(sql) != SQLITE_ROW) {
+    code = sqlite3_step(sql);
+    if (code != SQLITE_ROW) {
         sqlite3_reset(sql);
-        return llmlab__connection_fail(apply->connection, "read a span");
+        return code == SQLITE_DONE
+                   ? LLMLAB_ENOTFOUND
+                   : llmlab__connection_fail(apply->connection, "read a span");
     }
     key->project = trace->project;
     key->level = LLMLAB__LEVEL_QUARTER;
@@ -50,12 +56,15 @@ contribution(llmlab__apply_t *apply, const llmlab__trace_t *trace,
     if (sqlite3_column_int(sql, 12) != 0) {
         llmlab__usage_text_sums(llmlab__column_text(sql, 6), call);
         priced = sqlite3_column_int(sql, 11);
+        /* The rule of pricing_step.c. */
+        unknown = sqlite3_column_int(sql, 14) != LLMLAB_USAGE_NONE ||
+                  sqlite3_column_int(sql, 3) == LLMLAB_SUCCESS;
         call->of[LLMLAB__SUM_CALLS] = 1;
         call->of[LLMLAB__SUM_COST_NANO] = sqlite3_column_int64(sql, 7);
         call->of[LLMLAB__SUM_COST_REST] = sqlite3_column_int64(sql, 8);
         call->of[LLMLAB__SUM_CLIENT_NANO] = sqlite3_column_int64(sql, 9);
         call->of[LLMLAB__SUM_CLIENT_REST] = sqlite3_column_int64(sql, 10);
-        call->of[LLMLAB__SUM_UNPRICED] = priced == LLMLAB_UNPRICED;
+        call->of[LLMLAB__SUM_UNPRICED] = priced == LLMLAB_UNPRICED && unknown;
         call->of[LLMLAB__SUM_ESTIMATED] = priced == LLMLAB_ESTIMATED_RATE;
     }
     sqlite3_reset(sql);
@@ -73,6 +82,10 @@ llmlab__span_uncount(llmlab__apply_t *apply, llmlab__trace_t *trace,
     llmlab_status_t status =
         contribution(apply, trace, node, &key, &call, &step);
 
+    if (status == LLMLAB_ENOTFOUND) {
+        node->counted = false;
+        return LLMLAB_OK;
+    }
     if (status == LLMLAB_OK) {
         status = llmlab__rollup_add(&apply->sqlite->rollups, &key, &call, -1);
     }
@@ -112,6 +125,10 @@ span_fill(llmlab__apply_t *apply, const llmlab__trace_t *trace,
 
     if (node->lacks & given->gives & LLMLAB__LACKS_AGENT) {
         status = contribution(apply, trace, node, &key, &call, &step);
+        if (status == LLMLAB_ENOTFOUND) {
+            node->lacks = 0;
+            return LLMLAB_OK;
+        }
         if (status == LLMLAB_OK && !llmlab__sums_add(&call, &step)) {
             status =
                 llmlab__fail(LLMLAB_EOVERFLOW, "a sum would exceed 64 bits");

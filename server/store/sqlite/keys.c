@@ -28,6 +28,7 @@ project_step(llmlab__connection_t *connection, sqlite3_stmt *sql,
         out->id = sqlite3_column_int64(sql, 0);
         text_copy(out->uuid, sizeof(out->uuid), llmlab__column_text(sql, 1));
         text_copy(out->slug, sizeof(out->slug), llmlab__column_text(sql, 2));
+        out->retention_days = sqlite3_column_int64(sql, 3);
     } else if (code == SQLITE_DONE) {
         status = llmlab__fail(LLMLAB_ENOTFOUND, "no such project");
     } else {

@@ -39,6 +39,7 @@ typedef enum llmlab__sql_e {
     LLMLAB__SQL_RECEIVED_DELETE,
     LLMLAB__SQL_RECEIVED_INSERT,
     LLMLAB__SQL_SCORE_INSERT,
+    LLMLAB__SQL_REMAINDER_INSERT,
     LLMLAB__SQL_KEY_FIND,
     LLMLAB__SQL_PROJECT_FIND,
     LLMLAB__SQL_PROJECT_GET,
@@ -104,6 +105,8 @@ llmlab__text_t llmlab__column_text(sqlite3_stmt *statement, int column);
 /* apply.c */
 void llmlab__sqlite_apply(llmlab__store_t *store, llmlab__batch_t **batches,
                           size_t count);
+/* Forget what the writer remembers: after a rollback. */
+void llmlab__memory_clear(llmlab__sqlite_t *sqlite);
 
 /* received.c: the record numbers of an instance that are known. */
 typedef struct llmlab__interval_s {
@@ -172,6 +175,12 @@ llmlab_status_t llmlab__sqlite_key_create(llmlab__store_t *store,
 llmlab_status_t llmlab__sqlite_key_revoke(llmlab__store_t *store, int64_t id);
 llmlab_status_t llmlab__sqlite_secret(llmlab__store_t *store,
                                       unsigned char out[32]);
+
+/* jobs.c */
+extern const llmlab__job_ops_t llmlab__sqlite_job_ops;
+
+/* expire.c */
+extern const llmlab__upkeep_ops_t llmlab__sqlite_upkeep_ops;
 
 /* queries.c */
 llmlab_status_t llmlab__sqlite_rollups(llmlab__reader_t *reader,

@@ -240,6 +240,8 @@ llmlab__store_sqlite_open(llmlab__store_t **out, const char *path)
     }
     (void)pthread_once(&process_once, process_setup);
     sqlite->store.ops = &sqlite_ops;
+    sqlite->store.jobs = &llmlab__sqlite_job_ops;
+    sqlite->store.upkeep = &llmlab__sqlite_upkeep_ops;
     sqlite->lock_fd = -1;
     (void)pthread_mutex_init(&sqlite->write_lock, NULL);
     (void)pthread_mutex_init(&sqlite->reader_lock, NULL);

@@ -118,6 +118,15 @@ slot_remove(llmlab__trace_cache_t *cache, size_t at)
     cache->slots[at] = NULL;
 }
 
+static void
+trace_remove(llmlab__trace_cache_t *cache, llmlab__trace_t *trace, size_t slot)
+{
+    slot_remove(cache, slot);
+    list_remove(cache, trace);
+    trace_destroy(cache, trace);
+    cache->count--;
+}
+
 void
 llmlab__trace_cache_trim(llmlab__trace_cache_t *cache)
 {
@@ -125,12 +134,32 @@ llmlab__trace_cache_trim(llmlab__trace_cache_t *cache)
            (cache->nodes > NODES_MAX || cache->count > TRACES_MAX)) {
         llmlab__trace_t *trace = cache->oldest;
 
-        slot_remove(cache,
-                    slot_of(cache, trace->hash, trace->project,
-                            trace->row.trace_high, trace->row.trace_low));
-        list_remove(cache, trace);
-        trace_destroy(cache, trace);
-        cache->count--;
+        trace_remove(cache, trace,
+                     slot_of(cache, trace->hash, trace->project,
+                             trace->row.trace_high, trace->row.trace_low));
+    }
+}
+
+static uint64_t
+trace_hash(int64_t project, uint64_t high, uint64_t low)
+{
+    uint64_t key[3] = {(uint64_t)project, high, low};
+
+    return llmlab__hash_bytes(llmlab__hash_seed, key, sizeof(key)) | 1;
+}
+
+void
+llmlab__trace_forget(llmlab__trace_cache_t *cache, int64_t project,
+                     uint64_t high, uint64_t low)
+{
+    size_t slot;
+
+    if (cache->capacity == 0) {
+        return;
+    }
+    slot = slot_of(cache, trace_hash(project, high, low), project, high, low);
+    if (cache->slots[slot] != NULL) {
+        trace_remove(cache, cache->slots[slot], slot);
     }
 }
 
@@ -390,8 +419,7 @@ llmlab__trace_get(llmlab__connection_t *connection,
                   llmlab__trace_cache_t *cache, int64_t project, uint64_t high,
                   uint64_t low, llmlab__trace_t **out)
 {
-    uint64_t key[3] = {(uint64_t)project, high, low};
-    uint64_t hash = llmlab__hash_bytes(llmlab__hash_seed, key, sizeof(key)) | 1;
+    uint64_t hash = trace_hash(project, high, low);
     llmlab__trace_t *trace;
     llmlab_status_t status = LLMLAB_OK;
 

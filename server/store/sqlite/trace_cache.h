@@ -78,6 +78,9 @@ llmlab_status_t llmlab__trace_get(struct llmlab__connection_s *connection,
                                   llmlab__trace_cache_t *cache, int64_t project,
                                   uint64_t high, uint64_t low,
                                   llmlab__trace_t **out);
+/* Drop it from the memory: it is deleted. Only between applied batches. */
+void llmlab__trace_forget(llmlab__trace_cache_t *cache, int64_t project,
+                          uint64_t high, uint64_t low);
 llmlab_status_t llmlab__trace_touch(llmlab__trace_cache_t *cache,
                                     llmlab__trace_t *trace);
 /* Write the rows that were touched. */

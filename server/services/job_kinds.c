@@ -1,0 +1,13 @@
+#include "services/job_kinds.h"
+
+#define SECOND_NS INT64_C(1000000000)
+
+const llmlab__job_kind_t llmlab__job_kinds[] = {
+    {.name = "retention",
+     .standing = true,
+     .schedule = "7 * * * *",
+     .attempts = 5,
+     .backoff_ns = 30 * SECOND_NS,
+     .run = llmlab__job_retention},
+    {.name = NULL},
+};

@@ -1,0 +1,12 @@
+/* What the server can do as a job. */
+#ifndef LLMLAB_SERVICES_JOB_KINDS_H
+#define LLMLAB_SERVICES_JOB_KINDS_H
+
+#include "services/scheduler.h"
+
+extern const llmlab__job_kind_t llmlab__job_kinds[];
+
+/* Delete what is older than each project's retention. */
+llmlab_status_t llmlab__job_retention(llmlab__job_run_t *run);
+
+#endif

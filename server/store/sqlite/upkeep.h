@@ -1,0 +1,17 @@
+/* What the files that delete share. */
+#ifndef LLMLAB_STORE_SQLITE_UPKEEP_H
+#define LLMLAB_STORE_SQLITE_UPKEEP_H
+
+#include "store/sqlite/sqlite_store.h"
+
+/* Begin a transaction of the writer's connection, with its lock; nothing to
+ * end when it fails. */
+llmlab_status_t llmlab__upkeep_begin(llmlab__sqlite_t *sqlite);
+/* Commit if all went well, else undo; answers what came of it. */
+llmlab_status_t llmlab__upkeep_end(llmlab__sqlite_t *sqlite,
+                                   llmlab_status_t status);
+/* Run a statement with integers as its parameters. */
+llmlab_status_t llmlab__upkeep_run(llmlab__sqlite_t *sqlite, const char *text,
+                                   const int64_t *values, int count);
+
+#endif
