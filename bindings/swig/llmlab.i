@@ -48,6 +48,7 @@
     (const char *reason, size_t reason_size),
     (const char *region, size_t region_size),
     (const char *response_id, size_t response_id_size),
+    (const char *score, size_t score_size),
     (const char *session, size_t session_size),
     (const char *settings, size_t settings_size),
     (const char *speed, size_t speed_size),

@@ -8,6 +8,7 @@
 #include <llmlab/export.h>
 #include <llmlab/macros.h>
 #include <llmlab/pricing.h>
+#include <llmlab/score.h>
 #include <llmlab/span.h>
 #include <llmlab/status.h>
 #include <llmlab/text.h>

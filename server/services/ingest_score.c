@@ -64,6 +64,16 @@ llmlab__ingest_score(llmlab__ingest_t *ingest)
                                  llmlab__field_text(json, arena,
                                                     LLMLAB__LABEL_MAX,
                                                     &score.source));
+        } else if (llmlab__json_key_is(&key, "version")) {
+            llmlab__record_fault(&record, "version",
+                                 llmlab__field_text(json, arena,
+                                                    LLMLAB__LABEL_MAX,
+                                                    &score.version));
+        } else if (llmlab__json_key_is(&key, "comment")) {
+            llmlab__record_fault(&record, "comment",
+                                 llmlab__field_text(json, arena,
+                                                    LLMLAB__NAME_MAX,
+                                                    &score.comment));
         } else {
             llmlab__json_skip(json);
         }

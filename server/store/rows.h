@@ -116,6 +116,8 @@ typedef struct llmlab__score_row_s {
     llmlab__text_t name;
     llmlab__text_t label;
     llmlab__text_t source;
+    llmlab__text_t version; /* of the source */
+    llmlab__text_t comment;
 } llmlab__score_row_t;
 
 typedef struct llmlab__rejection_s {

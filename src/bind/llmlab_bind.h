@@ -111,6 +111,12 @@ LLMLAB_API llmlab_bind_text_t llmlab_bind_take_batch(int client);
 LLMLAB_API llmlab_bind_status_t llmlab_bind_record(int client, const char *call,
                                                    size_t call_size);
 
+/** Record a score: {"trace_id","span_id","name","value","label","source",
+ * "version","comment","at" or "at_ns"}, see llmlab_record_score(). The value
+ * tells the type: a number, true or false, or a category's name. */
+LLMLAB_API llmlab_bind_status_t llmlab_bind_score(int client, const char *score,
+                                                  size_t score_size);
+
 /* Spans. */
 
 /** Start a span. parent 0: a new trace. Not recorded: 0. An ended parent is
@@ -193,6 +199,9 @@ LLMLAB_API llmlab_bind_status_t llmlab_bind_set_tokens(
 LLMLAB_API llmlab_bind_status_t llmlab_bind_set_usage(int64_t span,
                                                       const char *json,
                                                       size_t json_size);
+/** As set_usage, of counts that nobody stated but the caller estimated. */
+LLMLAB_API llmlab_bind_status_t llmlab_bind_set_estimated_usage(
+    int64_t span, const char *json, size_t json_size);
 /** The charge the provider stated, as a decimal of USD. */
 LLMLAB_API llmlab_bind_status_t llmlab_bind_set_cost(int64_t span,
                                                      const char *usd,
@@ -200,6 +209,9 @@ LLMLAB_API llmlab_bind_status_t llmlab_bind_set_cost(int64_t span,
 LLMLAB_API llmlab_bind_status_t llmlab_bind_set_tier(
     int64_t span, const char *tier, size_t tier_size, const char *region,
     size_t region_size, const char *speed, size_t speed_size, int batch);
+/** See llmlab_span_set_search_context(). */
+LLMLAB_API llmlab_bind_status_t llmlab_bind_set_search_context(
+    int64_t span, const char *text, size_t text_size);
 LLMLAB_API llmlab_bind_status_t llmlab_bind_set_finish(int64_t span,
                                                        const char *reason,
                                                        size_t reason_size,
@@ -226,6 +238,12 @@ LLMLAB_API llmlab_bind_status_t llmlab_bind_set_output(int64_t span,
 LLMLAB_API llmlab_bind_status_t llmlab_bind_set_times(int64_t span,
                                                       int64_t start_ns,
                                                       int64_t end_ns);
+
+/** See llmlab_span_set_request(): with fingerprint=off the body is not looked
+ * at. */
+LLMLAB_API llmlab_bind_status_t llmlab_bind_set_request(
+    int64_t span, const char *provider, size_t provider_size, const char *api,
+    size_t api_size, const char *body, size_t body_size);
 
 /** See llmlab_span_set_response(). */
 LLMLAB_API llmlab_bind_status_t llmlab_bind_set_response(
@@ -277,6 +295,12 @@ LLMLAB_API llmlab_bind_text_t llmlab_bind_usage(const char *facts,
                                                 size_t facts_size,
                                                 const char *body,
                                                 size_t body_size);
+
+/** About how many tokens a text is, see llmlab_tokens_estimate(). */
+LLMLAB_API int64_t llmlab_bind_tokens_estimate(const char *provider,
+                                               size_t provider_size,
+                                               const char *text,
+                                               size_t text_size);
 
 /** Find a model in the price book: {"status","key","table"}. */
 LLMLAB_API llmlab_bind_text_t llmlab_bind_resolve(const char *provider,

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include <llmlab/pricing.h>
+#include <llmlab/tokens.h>
 #include <llmlab/usage.h>
 
 #include "bind/cstrings.h"
@@ -108,6 +109,20 @@ llmlab_bind_usage(const char *facts, size_t facts_size, const char *body,
     }
     status = llmlab__document_close(&document, status);
     return status == LLMLAB_OK ? result : status;
+}
+
+int64_t
+llmlab_bind_tokens_estimate(const char *provider, size_t provider_size,
+                            const char *text, size_t text_size)
+{
+    llmlab__cstrings_t strings;
+    uint64_t count;
+
+    llmlab__cstrings_init(&strings);
+    count = llmlab_tokens_estimate(
+        llmlab__cstring(&strings, provider, provider_size), text, text_size);
+    llmlab__cstrings_cleanup(&strings);
+    return count > INT64_MAX ? INT64_MAX : (int64_t)count;
 }
 
 llmlab_bind_text_t

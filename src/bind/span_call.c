@@ -95,6 +95,21 @@ llmlab_bind_set_tier(int64_t span, const char *tier, size_t tier_size,
 }
 
 llmlab_bind_status_t
+llmlab_bind_set_search_context(int64_t span, const char *text, size_t text_size)
+{
+    llmlab__cstrings_t strings;
+    llmlab__slot_t *slot;
+    llmlab_status_t status = enter(&slot, &strings, span);
+
+    if (status != LLMLAB_OK) {
+        return status;
+    }
+    status = llmlab_span_set_search_context(
+        slot->object, llmlab__cstring(&strings, text, text_size));
+    return leave(slot, &strings, status);
+}
+
+llmlab_bind_status_t
 llmlab_bind_set_finish(int64_t span, const char *reason, size_t reason_size,
                        const char *response_id, size_t response_id_size)
 {
@@ -129,6 +144,24 @@ llmlab_bind_set_prompt(int64_t span, const char *name, size_t name_size,
 }
 
 llmlab_bind_status_t
+llmlab_bind_set_request(int64_t span, const char *provider,
+                        size_t provider_size, const char *api, size_t api_size,
+                        const char *body, size_t body_size)
+{
+    llmlab__cstrings_t strings;
+    llmlab__slot_t *slot;
+    llmlab_status_t status = enter(&slot, &strings, span);
+
+    if (status != LLMLAB_OK) {
+        return status;
+    }
+    status = llmlab_span_set_request(
+        slot->object, llmlab__cstring(&strings, provider, provider_size),
+        llmlab__cstring(&strings, api, api_size), body, body_size);
+    return leave(slot, &strings, status);
+}
+
+llmlab_bind_status_t
 llmlab_bind_set_response(int64_t span, const char *provider,
                          size_t provider_size, const char *api, size_t api_size,
                          const char *body, size_t body_size)
@@ -146,15 +179,18 @@ llmlab_bind_set_response(int64_t span, const char *provider,
     return leave(slot, &strings, status);
 }
 
+typedef llmlab_status_t (*set_usage_fn)(llmlab_span_t *span,
+                                        const llmlab_usage_t *usage);
+
 static llmlab_status_t
-set_usage(int64_t span, const llmlab_usage_t *usage)
+set_usage(int64_t span, set_usage_fn set, const llmlab_usage_t *usage)
 {
     llmlab__slot_t *slot;
     llmlab_status_t status =
         llmlab__handle_hold(&slot, span, LLMLAB__HANDLE_SPAN);
 
     if (status == LLMLAB_OK) {
-        status = llmlab_span_set_usage(slot->object, usage);
+        status = set(slot->object, usage);
         llmlab__handle_let_go(slot);
     }
     return status;
@@ -190,11 +226,12 @@ llmlab_bind_set_tokens(int64_t span, int64_t input, int64_t output,
                              (uint64_t)stated[i].count);
         }
     }
-    return set_usage(span, &usage);
+    return set_usage(span, llmlab_span_set_usage, &usage);
 }
 
-llmlab_bind_status_t
-llmlab_bind_set_usage(int64_t span, const char *json, size_t json_size)
+static llmlab_status_t
+set_usage_document(int64_t span, set_usage_fn set, const char *json,
+                   size_t size)
 {
     llmlab_usage_t usage;
     llmlab_status_t status;
@@ -202,8 +239,22 @@ llmlab_bind_set_usage(int64_t span, const char *json, size_t json_size)
     if (span == 0) {
         return LLMLAB_EDISABLED;
     }
-    status = llmlab__usage_parse(&usage, json, json_size);
-    return status == LLMLAB_OK ? set_usage(span, &usage) : status;
+    status = llmlab__usage_parse(&usage, json, size);
+    return status == LLMLAB_OK ? set_usage(span, set, &usage) : status;
+}
+
+llmlab_bind_status_t
+llmlab_bind_set_usage(int64_t span, const char *json, size_t json_size)
+{
+    return set_usage_document(span, llmlab_span_set_usage, json, json_size);
+}
+
+llmlab_bind_status_t
+llmlab_bind_set_estimated_usage(int64_t span, const char *json,
+                                size_t json_size)
+{
+    return set_usage_document(span, llmlab_span_set_estimated_usage, json,
+                              json_size);
 }
 
 llmlab_bind_status_t

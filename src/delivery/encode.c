@@ -23,6 +23,7 @@ llmlab__encoder_cleanup(llmlab__encoder_t *encoder)
     llmlab__buf_cleanup(&encoder->traces);
     llmlab__buf_cleanup(&encoder->slots);
     llmlab__buf_cleanup(&encoder->chunks);
+    llmlab__buf_cleanup(&encoder->scores);
     llmlab__buf_cleanup(&encoder->input);
     llmlab__buf_cleanup(&encoder->output);
     llmlab__unsampled_cleanup(&encoder->unsampled);
@@ -33,8 +34,8 @@ llmlab__encoder_memory(const llmlab__encoder_t *encoder)
 {
     return encoder->json.capacity + encoder->entries.capacity +
            encoder->traces.capacity + encoder->slots.capacity +
-           encoder->chunks.capacity + encoder->input.capacity +
-           encoder->output.capacity +
+           encoder->chunks.capacity + encoder->scores.capacity +
+           encoder->input.capacity + encoder->output.capacity +
            llmlab__unsampled_memory(&encoder->unsampled);
 }
 
@@ -48,6 +49,12 @@ static llmlab__encode_trace_t *
 trace_at(const llmlab__encoder_t *encoder, size_t i)
 {
     return (llmlab__encode_trace_t *)(void *)encoder->traces.data + i;
+}
+
+static const llmlab__encode_entry_t *
+score_at(const llmlab__encoder_t *encoder, size_t i)
+{
+    return (llmlab__encode_entry_t *)(void *)encoder->scores.data + i;
 }
 
 static const llmlab__record_t *
@@ -66,10 +73,12 @@ clear(llmlab__encoder_t *encoder)
     llmlab__buf_clear(&encoder->entries);
     llmlab__buf_clear(&encoder->traces);
     llmlab__buf_clear(&encoder->chunks);
+    llmlab__buf_clear(&encoder->scores);
     llmlab__unsampled_clear(&encoder->unsampled);
     encoder->entry_count = 0;
     encoder->trace_count = 0;
     encoder->chunk_count = 0;
+    encoder->score_count = 0;
     encoder->corrupt = 0;
 }
 
@@ -142,6 +151,10 @@ collect_record(llmlab__encoder_t *encoder, const llmlab__record_t *record,
     case LLMLAB__RECORD_UNSAMPLED:
         llmlab__span_view(&view, record, number);
         return llmlab__unsampled_add(&encoder->unsampled, &view);
+    case LLMLAB__RECORD_SCORE:
+        llmlab__buf_append(&encoder->scores, &entry, sizeof(entry));
+        encoder->score_count++;
+        return !encoder->scores.failed;
     default:
         llmlab__buf_append(&encoder->entries, &entry, sizeof(entry));
         encoder->entry_count++;
@@ -173,6 +186,7 @@ collect(llmlab__encoder_t *encoder, const llmlab__batch_t *batch)
     }
     encoder->corrupt = batch->count;
     encoder->corrupt -= (uint32_t)encoder->entry_count;
+    encoder->corrupt -= (uint32_t)encoder->score_count;
     for (size_t i = 0; i < encoder->unsampled.run_count; i++) {
         const llmlab__unsampled_run_t *run =
             (const llmlab__unsampled_run_t *)(const void *)
@@ -387,6 +401,11 @@ llmlab__encode(llmlab__encoder_t *encoder, const llmlab__sender_t *sender,
     llmlab__json_end_array(json);
     llmlab__wire_key(json, "scores");
     llmlab__json_begin_array(json);
+    for (size_t i = 0; i < encoder->score_count; i++) {
+        const llmlab__encode_entry_t *score = score_at(encoder, i);
+
+        llmlab__wire_score(&wire, score->record, score->number);
+    }
     llmlab__json_end_array(json);
     llmlab__json_end_object(json);
     return !encoder->json.failed;

@@ -40,12 +40,14 @@ typedef struct llmlab__encoder_s {
     llmlab__buf_t traces;
     llmlab__buf_t slots;  /* of uint32_t: trace + 1, by hash */
     llmlab__buf_t chunks; /* of const llmlab__record_t *, in order */
+    llmlab__buf_t scores; /* entries */
     llmlab__buf_t input;
     llmlab__buf_t output;
     llmlab__unsampled_t unsampled;
     size_t entry_count;
     size_t trace_count;
     size_t chunk_count;
+    size_t score_count;
     uint32_t corrupt; /* records of the last batch that failed their check */
 } llmlab__encoder_t;
 

@@ -175,8 +175,9 @@ write_content(llmlab__wire_t *wire, const llmlab__span_view_t *view,
     }
 }
 
-static void
-write_attribute(llmlab__json_out_t *json, const llmlab__item_view_t *item)
+void
+llmlab__wire_attribute(llmlab__json_out_t *json,
+                       const llmlab__item_view_t *item)
 {
     int64_t integer;
     double number;
@@ -219,7 +220,7 @@ write_attributes(llmlab__wire_t *wire, const llmlab__span_view_t *view)
     llmlab__wire_key(&wire->json, "attributes");
     llmlab__json_begin_object(&wire->json);
     while (llmlab__record_next(view->record, &cursor, &item)) {
-        write_attribute(&wire->json, &item);
+        llmlab__wire_attribute(&wire->json, &item);
     }
     llmlab__json_end_object(&wire->json);
 }

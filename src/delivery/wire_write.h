@@ -85,6 +85,15 @@ void llmlab__wire_tags(llmlab__wire_t *wire, const llmlab__span_view_t *view);
 void llmlab__wire_cost_detail(llmlab__wire_t *wire,
                               const llmlab__span_view_t *view);
 
+/* An attribute as a member of the object that is open; nothing for another
+ * item, nor for a number that JSON has not. */
+void llmlab__wire_attribute(llmlab__json_out_t *json,
+                            const llmlab__item_view_t *item);
+
+/* One score, as an element of the array that is open. */
+void llmlab__wire_score(llmlab__wire_t *wire, const llmlab__record_t *record,
+                        uint64_t number);
+
 /* One step, as an element of the array that is open. input and output are the
  * pieces that came before the record, or empty. */
 void llmlab__wire_step(llmlab__wire_t *wire, const llmlab__span_view_t *view,

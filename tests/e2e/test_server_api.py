@@ -421,7 +421,9 @@ class StoredOnce(Base):
         sender = Sender()
         batch = sender.batch([sender.step()], first=1, count=2)
         batch["scores"] = [{"n": 2, "trace_id": new_trace(), "name": "good",
-                            "value": 0.5, "at": rfc3339(time.time_ns())}]
+                            "value": 0.5, "label": "x", "source": "judge",
+                            "version": "7", "comment": "well",
+                            "at": rfc3339(time.time_ns())}]
         self.accept(batch, accepted=2)
         self.accept(batch, accepted=0, duplicate=2)
         batch["scores"] = [{"n": 3, "name": "x"}]

@@ -43,6 +43,10 @@ try_span(const char *text, size_t size)
     llmlab_bind_set_string(span, text, half, text + half, size - half);
     llmlab_bind_set_attributes(span, text, size);
     llmlab_bind_set_usage(span, text, size);
+    llmlab_bind_set_estimated_usage(span, text, size);
+    llmlab_bind_set_request(span, NULL, 0, NULL, 0, text, size);
+    llmlab_bind_set_search_context(span, text, size);
+    llmlab_bind_tokens_estimate(text, half, text, size);
     llmlab_bind_set_cost(span, text, size);
     llmlab_bind_set_model(span, text, half, text + half, size - half);
     llmlab_bind_set_response(span, NULL, 0, NULL, 0, text, size);
@@ -81,7 +85,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     size--;
-    switch (data[0] % 8) {
+    switch (data[0] % 9) {
     case 0:
         drop(llmlab_bind_cost(text, size));
         break;
@@ -107,6 +111,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 6:
         drop(llmlab_bind_usage("", 0, text, size));
+        break;
+    case 7:
+        llmlab_bind_score(client, text, size);
         break;
     default:
         llmlab_bind_release(llmlab_bind_begin_remote(client, text, size, text,

@@ -4079,6 +4079,43 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_llmlab_bind_score(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  int arg1 ;
+  char *arg2 = 0 ;
+  size_t arg3 ;
+  int val1 ;
+  int ecode1 = 0 ;
+  char const *data2 = NULL ;
+  size_t size2 = 0 ;
+  PyObject *owned2 = NULL ;
+  PyObject *swig_obj[2] ;
+  llmlab_bind_status_t result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "llmlab_bind_score", 2, 2, swig_obj)) SWIG_fail;
+  ecode1 = SWIG_AsVal_int(swig_obj[0], &val1);
+  if (!SWIG_IsOK(ecode1)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode1), "in method '" "llmlab_bind_score" "', argument " "1"" of type '" "int""'");
+  } 
+  arg1 = (int)(val1);
+  {
+    if (llmlab_text_in(swig_obj[1], &data2, &size2, &owned2) != 0) {
+      SWIG_fail;
+    }
+    arg2 = (char *)data2;
+    arg3 = size2;
+  }
+  result = (llmlab_bind_status_t)llmlab_bind_score(arg1,(char const *)arg2,arg3);
+  resultobj = SWIG_From_int((int)(result));
+  Py_XDECREF(owned2);
+  return resultobj;
+fail:
+  Py_XDECREF(owned2);
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_llmlab_bind_begin(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   int arg1 ;
@@ -4912,6 +4949,43 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_llmlab_bind_set_estimated_usage(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  int64_t arg1 ;
+  char *arg2 = 0 ;
+  size_t arg3 ;
+  long long val1 ;
+  int ecode1 = 0 ;
+  char const *data2 = NULL ;
+  size_t size2 = 0 ;
+  PyObject *owned2 = NULL ;
+  PyObject *swig_obj[2] ;
+  llmlab_bind_status_t result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "llmlab_bind_set_estimated_usage", 2, 2, swig_obj)) SWIG_fail;
+  ecode1 = SWIG_AsVal_long_SS_long(swig_obj[0], &val1);
+  if (!SWIG_IsOK(ecode1)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode1), "in method '" "llmlab_bind_set_estimated_usage" "', argument " "1"" of type '" "int64_t""'");
+  } 
+  arg1 = (int64_t)(val1);
+  {
+    if (llmlab_text_in(swig_obj[1], &data2, &size2, &owned2) != 0) {
+      SWIG_fail;
+    }
+    arg2 = (char *)data2;
+    arg3 = size2;
+  }
+  result = (llmlab_bind_status_t)llmlab_bind_set_estimated_usage(arg1,(char const *)arg2,arg3);
+  resultobj = SWIG_From_int((int)(result));
+  Py_XDECREF(owned2);
+  return resultobj;
+fail:
+  Py_XDECREF(owned2);
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_llmlab_bind_set_cost(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   int64_t arg1 ;
@@ -5018,6 +5092,43 @@ fail:
   Py_XDECREF(owned2);
   Py_XDECREF(owned4);
   Py_XDECREF(owned6);
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_llmlab_bind_set_search_context(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  int64_t arg1 ;
+  char *arg2 = 0 ;
+  size_t arg3 ;
+  long long val1 ;
+  int ecode1 = 0 ;
+  char const *data2 = NULL ;
+  size_t size2 = 0 ;
+  PyObject *owned2 = NULL ;
+  PyObject *swig_obj[2] ;
+  llmlab_bind_status_t result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "llmlab_bind_set_search_context", 2, 2, swig_obj)) SWIG_fail;
+  ecode1 = SWIG_AsVal_long_SS_long(swig_obj[0], &val1);
+  if (!SWIG_IsOK(ecode1)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode1), "in method '" "llmlab_bind_set_search_context" "', argument " "1"" of type '" "int64_t""'");
+  } 
+  arg1 = (int64_t)(val1);
+  {
+    if (llmlab_text_in(swig_obj[1], &data2, &size2, &owned2) != 0) {
+      SWIG_fail;
+    }
+    arg2 = (char *)data2;
+    arg3 = size2;
+  }
+  result = (llmlab_bind_status_t)llmlab_bind_set_search_context(arg1,(char const *)arg2,arg3);
+  resultobj = SWIG_From_int((int)(result));
+  Py_XDECREF(owned2);
+  return resultobj;
+fail:
+  Py_XDECREF(owned2);
   return NULL;
 }
 
@@ -5319,6 +5430,71 @@ SWIGINTERN PyObject *_wrap_llmlab_bind_set_times(PyObject *self, PyObject *args)
   resultobj = SWIG_From_int((int)(result));
   return resultobj;
 fail:
+  return NULL;
+}
+
+
+SWIGINTERN PyObject *_wrap_llmlab_bind_set_request(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  int64_t arg1 ;
+  char *arg2 = 0 ;
+  size_t arg3 ;
+  char *arg4 = 0 ;
+  size_t arg5 ;
+  char *arg6 = 0 ;
+  size_t arg7 ;
+  long long val1 ;
+  int ecode1 = 0 ;
+  char const *data2 = NULL ;
+  size_t size2 = 0 ;
+  PyObject *owned2 = NULL ;
+  char const *data4 = NULL ;
+  size_t size4 = 0 ;
+  PyObject *owned4 = NULL ;
+  char const *data6 = NULL ;
+  size_t size6 = 0 ;
+  PyObject *owned6 = NULL ;
+  PyObject *swig_obj[4] ;
+  llmlab_bind_status_t result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "llmlab_bind_set_request", 4, 4, swig_obj)) SWIG_fail;
+  ecode1 = SWIG_AsVal_long_SS_long(swig_obj[0], &val1);
+  if (!SWIG_IsOK(ecode1)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode1), "in method '" "llmlab_bind_set_request" "', argument " "1"" of type '" "int64_t""'");
+  } 
+  arg1 = (int64_t)(val1);
+  {
+    if (llmlab_text_in(swig_obj[1], &data2, &size2, &owned2) != 0) {
+      SWIG_fail;
+    }
+    arg2 = (char *)data2;
+    arg3 = size2;
+  }
+  {
+    if (llmlab_text_in(swig_obj[2], &data4, &size4, &owned4) != 0) {
+      SWIG_fail;
+    }
+    arg4 = (char *)data4;
+    arg5 = size4;
+  }
+  {
+    if (llmlab_text_in(swig_obj[3], &data6, &size6, &owned6) != 0) {
+      SWIG_fail;
+    }
+    arg6 = (char *)data6;
+    arg7 = size6;
+  }
+  result = (llmlab_bind_status_t)llmlab_bind_set_request(arg1,(char const *)arg2,arg3,(char const *)arg4,arg5,(char const *)arg6,arg7);
+  resultobj = SWIG_From_int((int)(result));
+  Py_XDECREF(owned2);
+  Py_XDECREF(owned4);
+  Py_XDECREF(owned6);
+  return resultobj;
+fail:
+  Py_XDECREF(owned2);
+  Py_XDECREF(owned4);
+  Py_XDECREF(owned6);
   return NULL;
 }
 
@@ -5751,6 +5927,49 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_llmlab_bind_tokens_estimate(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  char *arg1 = 0 ;
+  size_t arg2 ;
+  char *arg3 = 0 ;
+  size_t arg4 ;
+  char const *data1 = NULL ;
+  size_t size1 = 0 ;
+  PyObject *owned1 = NULL ;
+  char const *data3 = NULL ;
+  size_t size3 = 0 ;
+  PyObject *owned3 = NULL ;
+  PyObject *swig_obj[2] ;
+  int64_t result;
+  
+  (void)self;
+  if (!SWIG_Python_UnpackTuple(args, "llmlab_bind_tokens_estimate", 2, 2, swig_obj)) SWIG_fail;
+  {
+    if (llmlab_text_in(swig_obj[0], &data1, &size1, &owned1) != 0) {
+      SWIG_fail;
+    }
+    arg1 = (char *)data1;
+    arg2 = size1;
+  }
+  {
+    if (llmlab_text_in(swig_obj[1], &data3, &size3, &owned3) != 0) {
+      SWIG_fail;
+    }
+    arg3 = (char *)data3;
+    arg4 = size3;
+  }
+  result = (int64_t)llmlab_bind_tokens_estimate((char const *)arg1,arg2,(char const *)arg3,arg4);
+  resultobj = SWIG_From_long_SS_long((long long)(result));
+  Py_XDECREF(owned1);
+  Py_XDECREF(owned3);
+  return resultobj;
+fail:
+  Py_XDECREF(owned1);
+  Py_XDECREF(owned3);
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_llmlab_bind_resolve(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   char *arg1 = 0 ;
@@ -5812,6 +6031,7 @@ static PyMethodDef SwigMethods[] = {
 	 { "llmlab_bind_stats", _wrap_llmlab_bind_stats, METH_O, NULL},
 	 { "llmlab_bind_take_batch", _wrap_llmlab_bind_take_batch, METH_O, NULL},
 	 { "llmlab_bind_record", _wrap_llmlab_bind_record, METH_VARARGS, NULL},
+	 { "llmlab_bind_score", _wrap_llmlab_bind_score, METH_VARARGS, NULL},
 	 { "llmlab_bind_begin", _wrap_llmlab_bind_begin, METH_VARARGS, NULL},
 	 { "llmlab_bind_begin_remote", _wrap_llmlab_bind_begin_remote, METH_VARARGS, NULL},
 	 { "llmlab_bind_end", _wrap_llmlab_bind_end, METH_O, NULL},
@@ -5832,8 +6052,10 @@ static PyMethodDef SwigMethods[] = {
 	 { "llmlab_bind_set_request_model", _wrap_llmlab_bind_set_request_model, METH_VARARGS, NULL},
 	 { "llmlab_bind_set_tokens", _wrap_llmlab_bind_set_tokens, METH_VARARGS, NULL},
 	 { "llmlab_bind_set_usage", _wrap_llmlab_bind_set_usage, METH_VARARGS, NULL},
+	 { "llmlab_bind_set_estimated_usage", _wrap_llmlab_bind_set_estimated_usage, METH_VARARGS, NULL},
 	 { "llmlab_bind_set_cost", _wrap_llmlab_bind_set_cost, METH_VARARGS, NULL},
 	 { "llmlab_bind_set_tier", _wrap_llmlab_bind_set_tier, METH_VARARGS, NULL},
+	 { "llmlab_bind_set_search_context", _wrap_llmlab_bind_set_search_context, METH_VARARGS, NULL},
 	 { "llmlab_bind_set_finish", _wrap_llmlab_bind_set_finish, METH_VARARGS, NULL},
 	 { "llmlab_bind_set_attempt", _wrap_llmlab_bind_set_attempt, METH_VARARGS, NULL},
 	 { "llmlab_bind_set_stream", _wrap_llmlab_bind_set_stream, METH_VARARGS, NULL},
@@ -5842,6 +6064,7 @@ static PyMethodDef SwigMethods[] = {
 	 { "llmlab_bind_set_input", _wrap_llmlab_bind_set_input, METH_VARARGS, NULL},
 	 { "llmlab_bind_set_output", _wrap_llmlab_bind_set_output, METH_VARARGS, NULL},
 	 { "llmlab_bind_set_times", _wrap_llmlab_bind_set_times, METH_VARARGS, NULL},
+	 { "llmlab_bind_set_request", _wrap_llmlab_bind_set_request, METH_VARARGS, NULL},
 	 { "llmlab_bind_set_response", _wrap_llmlab_bind_set_response, METH_VARARGS, NULL},
 	 { "llmlab_bind_span_cost", _wrap_llmlab_bind_span_cost, METH_O, NULL},
 	 { "llmlab_bind_traceparent", _wrap_llmlab_bind_traceparent, METH_O, NULL},
@@ -5854,6 +6077,7 @@ static PyMethodDef SwigMethods[] = {
 	 { "llmlab_bind_stream_destroy", _wrap_llmlab_bind_stream_destroy, METH_O, NULL},
 	 { "llmlab_bind_cost", _wrap_llmlab_bind_cost, METH_O, NULL},
 	 { "llmlab_bind_usage", _wrap_llmlab_bind_usage, METH_VARARGS, NULL},
+	 { "llmlab_bind_tokens_estimate", _wrap_llmlab_bind_tokens_estimate, METH_VARARGS, NULL},
 	 { "llmlab_bind_resolve", _wrap_llmlab_bind_resolve, METH_VARARGS, NULL},
 	 { NULL, NULL, 0, NULL }
 };

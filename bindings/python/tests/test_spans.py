@@ -142,6 +142,55 @@ def test_everything_a_span_takes(captured):
     assert Decimal(step["provider_cost"]) == Decimal("0.5")
 
 
+def test_scores(captured):
+    with trace("run") as run:
+        with span("answer", kind="llm") as step:
+            assert step.score("fluent", 0.75, source="judge", version="2",
+                              comment="it is")
+    assert run.score("helpful", True, source="user")
+    assert llmlab.score("mood", "good", trace_id=run.trace_id)
+    assert llmlab.score("late", 1, trace_id="0" * 31 + "1",
+                        at="2026-08-21T07:00:00Z")
+    fluent, helpful, mood, late = captured.scores
+    assert (fluent["value"], fluent["source"]) == (0.75, "judge")
+    assert fluent["span_id"] == captured.span("answer")["span_id"]
+    assert "comment" not in fluent
+    assert (helpful["value"], helpful["label"]) == (1, "true")
+    assert "span_id" not in mood and "value" not in mood
+    assert mood["label"] == "good"
+    assert late["at"].startswith("2026-08-21T07:00:00")
+    assert len(captured.spans) == 2
+    for value in (float("nan"), None, [1]):
+        with pytest.raises(llmlab.LLMLabError):
+            llmlab.score("bad", value, trace_id=run.trace_id)
+    with pytest.raises(llmlab.LLMLabError):
+        llmlab.score("bad", 1, trace_id="no id")
+
+
+def test_a_comment_is_text():
+    with llmlab.testing.capture(capture_content="full",
+                                mask=lambda text: text.upper()) as captured:
+        llmlab.score("x", 1, trace_id="1" * 32, comment="as i said")
+    assert captured.scores[0]["comment"] == "AS I SAID"
+
+
+def test_requests_estimates_and_searches():
+    with llmlab.testing.capture(fingerprint="request") as captured:
+        with span("ask", kind="llm") as step:
+            step.set_request({"model": "sonar", "messages": [
+                {"role": "user", "content": "hello"}]}, "perplexity")
+            step.set_model("sonar", "perplexity")
+            step.set_estimated_usage(
+                input_tokens=llmlab.estimate_tokens("hello"),
+                output_tokens=0)
+            step.set_search_context("low")
+    step = captured.span("ask")
+    assert len(step["fingerprint"]) == 32
+    assert step["search_context"] == "low"
+    assert step["cost_detail"]["usage_source"] == "estimated"
+    assert llmlab.estimate_tokens("") == 0
+
+
 def test_traceparent(captured):
     with trace("here") as here:
         header = here.traceparent

@@ -378,6 +378,8 @@ score_apply(llmlab__apply_t *apply, const llmlab__score_row_t *row)
     }
     llmlab__bind_text(sql, 10, row->label);
     llmlab__bind_text(sql, 11, row->source);
+    llmlab__bind_text(sql, 12, row->version);
+    llmlab__bind_text(sql, 13, row->comment);
     apply->batch->accepted++;
     return llmlab__connection_run(apply->connection, sql, "store a score");
 }

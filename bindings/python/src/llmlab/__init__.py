@@ -18,7 +18,7 @@ from . import _client, testing
 from ._client import FlushResult, LLMLab, init
 from ._log import TraceIdFilter
 from ._native import LLMLabError
-from ._plain import cost, resolve, usage
+from ._plain import cost, estimate_tokens, resolve, usage
 from ._span import Span, current_span, propagate, span, trace
 from ._instrument import instrument, uninstrument
 
@@ -26,9 +26,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "FlushResult", "LLMLab", "LLMLabError", "Span", "TraceIdFilter", "aflush",
-    "close", "cost", "current_span", "flush", "init", "instrument",
-    "propagate", "record", "resolve", "span", "stats", "testing", "trace",
-    "uninstrument", "usage",
+    "close", "cost", "current_span", "estimate_tokens", "flush", "init",
+    "instrument", "propagate", "record", "resolve", "score", "span", "stats",
+    "testing", "trace", "uninstrument", "usage",
 ]
 
 
@@ -51,6 +51,16 @@ def record(**call: Any) -> bool:
     """Record a finished call on the default client: name, kind, provider,
     model, usage, start and end (RFC 3339) or start_ns and end_ns, ..."""
     return _client.ensure().record(**call)
+
+
+def score(name: str, value: bool | float | str, *, trace_id: str,
+          span_id: str | None = None, **facts: Any) -> bool:
+    """Record what somebody thinks of a trace, or of one of its spans, on the
+    default client. value: a number, True or False, or a category's name.
+    facts: label, source (who judges), version (of the judge), comment
+    (recorded only if capture_content is full), at (RFC 3339) or at_ns."""
+    return _client.ensure().score(name, value, trace_id=trace_id,
+                                  span_id=span_id, **facts)
 
 
 def close(timeout: float = 2.0) -> None:

@@ -136,6 +136,23 @@ class LLMLab:
             self.refused(status)
         return bool(status == 0)
 
+    def score(self, name: str, value: bool | float | str, *, trace_id: str,
+              span_id: str | None = None, **facts: Any) -> bool:
+        """Record what somebody thinks of a trace, or of one of its spans: see
+        llmlab.score()."""
+        try:
+            if self._mask is not None and facts.get("comment") is not None:
+                facts["comment"] = self._mask(facts["comment"])
+            status = lib.llmlab_bind_score(self._handle, json.dumps(
+                {"name": name, "value": value, "trace_id": trace_id,
+                 "span_id": span_id, **facts}))
+        except Exception as error:
+            self.fault(error)
+            return False
+        if status < 0:
+            self.refused(status)
+        return bool(status == 0)
+
     def flush(self, timeout: float = 2.0) -> FlushResult:
         """Deliver what was recorded; blocks up to timeout seconds."""
         result: dict[str, Any] = {}

@@ -30,7 +30,8 @@ class _Absent:
         if name in ("llmlab_bind_cost", "llmlab_bind_usage",
                     "llmlab_bind_resolve", "llmlab_bind_info"):
             return self._fail
-        if name in ("llmlab_bind_begin", "llmlab_bind_begin_remote",
+        if name in ("llmlab_bind_tokens_estimate", "llmlab_bind_begin",
+                    "llmlab_bind_begin_remote",
                     "llmlab_bind_open", "llmlab_bind_enabled",
                     "llmlab_bind_stream_new", "llmlab_bind_stream_feed"):
             return lambda *_: 0

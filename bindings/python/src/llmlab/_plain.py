@@ -63,3 +63,9 @@ def resolve(model: str, *, provider: str | None = None) -> dict[str, Any]:
         return _answer(lib.llmlab_bind_resolve(provider, model))
     except NativeError as error:
         raise error_from(error) from None
+
+
+def estimate_tokens(text: str, *, provider: str | None = None) -> int:
+    """About how many tokens a text is, for where no usage arrives; no
+    tokenizer (docs/USAGE.md tells how far it is off)."""
+    return int(lib.llmlab_bind_tokens_estimate(provider, text))

@@ -317,26 +317,32 @@ class Span:
         """The charge that the provider stated."""
         self._do(lambda handle: lib.llmlab_bind_set_cost(handle, str(usd)))
 
+    def set_estimated_usage(self, **tokens: int | None) -> None:
+        """As set_usage, of counts that nobody stated (estimate_tokens())."""
+        self._do(lambda handle: lib.llmlab_bind_set_estimated_usage(
+            handle, _json(tokens)))
+
+    def set_request(self, body: Any, provider: str | None = None,
+                    api: str | None = None) -> None:
+        """The request as it is sent. Its text is not kept; as the setting
+        fingerprint says, a keyed hash of the prompt is."""
+        self._set_body(lib.llmlab_bind_set_request, body, provider, api)
+
     def set_response(self, body: Any, provider: str | None = None,
                      api: str | None = None) -> None:
         """Read model, usage, cost and errors out of a provider's reply and
         price it: bytes or text as they came, a dict, or an SDK's model."""
-        if self._handle <= 0:
-            return
-        if not isinstance(body, (bytes, str)):
-            try:
-                dump = getattr(body, "model_dump_json", None)
-                body = dump() if dump is not None else json.dumps(body)
-            except Exception as error:
-                self._fault(error)
-                return
-        self._do(lib.llmlab_bind_set_response, provider, api, body)
+        self._set_body(lib.llmlab_bind_set_response, body, provider, api)
 
     def set_tier(self, service_tier: str | None = None,
                  region: str | None = None, speed: str | None = None,
                  batch: bool = False) -> None:
         self._do(lib.llmlab_bind_set_tier, service_tier, region, speed,
                  1 if batch else 0)
+
+    def set_search_context(self, size: str) -> None:
+        """low, medium or high: how much a web search takes in."""
+        self._do(lib.llmlab_bind_set_search_context, size)
 
     def set_finish(self, reason: str | None,
                    response_id: str | None = None) -> None:
@@ -366,6 +372,15 @@ class Span:
     def set_times(self, start_ns: int = 0, end_ns: int = 0) -> None:
         """Unix nanoseconds; 0 leaves the measured time."""
         self._do(lib.llmlab_bind_set_times, start_ns, end_ns)
+
+    def score(self, name: str, value: bool | float | str,
+              **facts: Any) -> bool:
+        """What somebody thinks of this span: see llmlab.score()."""
+        trace_id, span_id = self.trace_id, self.span_id
+        if self._client is None or not trace_id:
+            return False
+        return self._client.score(name, value, trace_id=trace_id,
+                                  span_id=span_id, **facts)
 
     # What it knows.
 
@@ -403,6 +418,19 @@ class Span:
             return
         if status < 0:
             self._refused(status)
+
+    def _set_body(self, function: Callable[..., int], body: Any,
+                  provider: str | None, api: str | None) -> None:
+        if self._handle <= 0:
+            return
+        if not isinstance(body, (bytes, str)):
+            try:
+                dump = getattr(body, "model_dump_json", None)
+                body = dump() if dump is not None else json.dumps(body)
+            except Exception as error:
+                self._fault(error)
+                return
+        self._do(function, provider, api, body)
 
     def _text(self, function: Callable[[int], str | None]) -> str:
         if self._handle <= 0:

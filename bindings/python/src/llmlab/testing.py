@@ -50,6 +50,11 @@ class Captured:
                  for step in trace["steps"]]
         return sorted(steps, key=lambda step: int(step["n"]))
 
+    @property
+    def scores(self) -> list[dict[str, Any]]:
+        """All scores, in order."""
+        return [score for batch in self.batches for score in batch["scores"]]
+
     def span(self, name: str) -> dict[str, Any]:
         """The one span of this name."""
         found = [step for step in self.spans if step["name"] == name]
