@@ -21,6 +21,7 @@
 
 #include "support/client.h"
 #include "support/peer.h"
+#include "support/sanitizer.h"
 
 /* Threads that end with their process are what this test is about, and a
  * child of many threads is used as a process. */
@@ -32,20 +33,6 @@ __tsan_default_options(void)
 {
     return "report_thread_leaks=0:die_after_fork=0";
 }
-
-#if !defined(__has_feature)
-#define __has_feature(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
-enum { WITH_ASAN = 1 };
-#else
-enum { WITH_ASAN = 0 };
-#endif
-#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
-enum { WITH_TSAN = 1 };
-#else
-enum { WITH_TSAN = 0 };
-#endif
 
 static peer_t peer;
 

@@ -25,15 +25,7 @@
 #include <llmlab/llmlab.h>
 
 #include "support/recording.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#endif
+#include "support/sanitizer.h"
 
 #define REPLY                                                         \
     "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\","          \
@@ -44,7 +36,7 @@
 
 static _Atomic uint64_t allocations;
 
-#ifndef SANITIZED
+#if !WITH_SANITIZER
 /* glibc's own names for what we stand in front of. */
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
@@ -175,7 +167,7 @@ warm_up(void)
 static void
 test_nothing_is_allocated_after_warm_up(void **state)
 {
-#ifdef SANITIZED
+#if WITH_SANITIZER
     print_message("SKIP allocations: the sanitizer has the allocator\n");
     skip();
 #endif
@@ -256,7 +248,7 @@ static void
 test_no_system_call_after_warm_up(void **state)
 {
     (void)state;
-#ifdef SANITIZED
+#if WITH_SANITIZER
     print_message("SKIP system calls: the sanitizer makes its own\n");
     skip();
 #endif
