@@ -6,6 +6,8 @@
 %thread llmlab_bind_flush;
 
 %{
+#include "native/span_base.h"
+
 static PyObject *llmlab_error;
 
 /* str (lone surrogates become "?"), bytes, or None for "not stated". *owned
@@ -80,6 +82,7 @@ llmlab_text_out(llmlab_bind_text_t text)
                                       PyExc_RuntimeError, NULL);
     Py_XINCREF(llmlab_error);
     PyModule_AddObject(m, "Error", llmlab_error);
+    llmlab_span_base_add(m);
 %}
 
 %typemap(in) (const char *TEXT, size_t SIZE)

@@ -3248,6 +3248,8 @@ static swig_module_info swig_module = {swig_types, 9, 0, 0, 0, 0};
 #include <stdint.h>		// Use the C99 official header
 
 
+#include "native/span_base.h"
+
 static PyObject *llmlab_error;
 
 /* str (lone surrogates become "?"), bytes, or None for "not stated". *owned
@@ -6783,6 +6785,7 @@ SWIGINTERN int SWIG_mod_exec(PyObject *m) {
     PyExc_RuntimeError, NULL);
   Py_XINCREF(llmlab_error);
   PyModule_AddObject(m, "Error", llmlab_error);
+  llmlab_span_base_add(m);
   
   
   /* Initialize threading */

@@ -6,6 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
+if os.environ.get("LLMLAB_SPAN_BASE") == "python":
+    # As where span_base() refuses: all of Span in Python.
+    from llmlab import _llmlab_native
+
+    _llmlab_native.span_base = lambda *_: None  # type: ignore[assignment]
+    for name in [name for name in sys.modules if name.startswith("llmlab")
+                 and not name.endswith("_native")]:
+        del sys.modules[name]
+    import llmlab
+
+    llmlab._llmlab_native = _llmlab_native
+
 import llmlab
 from llmlab import _client
 from llmlab.testing import Captured, capture

@@ -35,7 +35,8 @@ class _Absent:
                     "llmlab_bind_open", "llmlab_bind_enabled",
                     "llmlab_bind_stream_new", "llmlab_bind_stream_feed"):
             return lambda *_: 0
-        if name in ("llmlab_bind_poll_log", "llmlab_bind_take_batch"):
+        if name in ("llmlab_bind_poll_log", "llmlab_bind_take_batch",
+                    "span_base"):
             return lambda *_: None
         if name in ("llmlab_bind_flush", "llmlab_bind_stats"):
             return lambda *_: "{}"

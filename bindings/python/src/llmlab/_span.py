@@ -10,12 +10,11 @@ import os
 import time
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from contextvars import ContextVar
 from decimal import Decimal
 from types import TracebackType
 from typing import Any, TypeVar
 
-from . import _client
+from . import _client, _span_base
 from ._client import LLMLab
 from ._native import lib
 
@@ -35,37 +34,45 @@ _set_int = lib.llmlab_bind_set_int
 _set_double = lib.llmlab_bind_set_double
 _set_bool = lib.llmlab_bind_set_bool
 
-_current: ContextVar[Span | None] = ContextVar("llmlab_span", default=None)
+_current = _span_base.current
+
+# What is common is done in C, the rest below: see native/span_base.c.
+if typing.TYPE_CHECKING:
+    _Base = _span_base.SpanBase
+else:
+    _Base = (lib.span_base(_current, KINDS, vars(_client)) or
+             _span_base.SpanBase)
 
 
-class Span:
+class Span(_Base):
     """One step. `with span("name", kind="tool") as s:` starts and ends it and
     makes it current between; used as a decorator it does so around each call.
     Setters never raise unless the client is strict; on a span that is not
     recorded they do nothing."""
 
-    __slots__ = ("__weakref__", "_client", "_ended", "_extra", "_handle",
-                 "_kind", "_name", "_remote", "_token")
+    __slots__ = ("__weakref__",)
 
-    def __init__(self, name: str, kind: str = "span", *,
-                 client: LLMLab | None = None, traceparent: str | None = None,
-                 agent: str | None = None, user: str | None = None,
-                 session: str | None = None, tags: Iterable[str] = (),
-                 attributes: Mapping[str, Any] | None = None,
-                 root: bool = False) -> None:
+    if typing.TYPE_CHECKING:
+        def __init__(self, name: str, kind: str = "span", *,
+                     client: LLMLab | None = None,
+                     traceparent: str | None = None,
+                     agent: str | None = None, user: str | None = None,
+                     session: str | None = None, tags: Iterable[str] = (),
+                     attributes: Mapping[str, Any] | None = None,
+                     root: bool = False) -> None: ...
+
+    def _describe(self, name: str, kind: str = "span", *,
+                  client: LLMLab | None = None, traceparent: str | None = None,
+                  agent: str | None = None, user: str | None = None,
+                  session: str | None = None, tags: Iterable[str] = (),
+                  attributes: Mapping[str, Any] | None = None,
+                  root: bool = False) -> None:
         self._name = name
         self._kind = kind
         self._client = client
-        self._handle = 0
-        self._ended = False
-        self._token: Any = None
-        # For a child process or context in which the handle is not known.
-        self._remote: str | None = None
-        self._extra = None
-        if (tags or user or session or agent or attributes or traceparent or
-                root):
-            self._extra = (traceparent, agent, user, session, tags, attributes,
-                           root)
+        self._attributes = attributes
+        if tags or user or session or agent or traceparent or root:
+            self._extra = (traceparent, root, agent, user, session, tags)
 
     # Its life.
 
@@ -89,24 +96,27 @@ class Span:
                 parent = None
                 if client is None:
                     client = self._client = _client.default or _client.ensure()
-            if parent is None and not client._handle:  # type: ignore[union-attr]
+            if parent is None and not client._handle:
                 return self
             kind = KINDS[self._kind]
             handle = 0
-            if extra is not None and (extra[0] or extra[6]):
+            if extra is not None and (extra[0] or extra[1]):
                 parent = None
                 if extra[0]:
                     handle = lib.llmlab_bind_begin_remote(
-                        client._handle, extra[0], self._name, kind)  # type: ignore[union-attr]
+                        client._handle, extra[0], self._name, kind)
             if handle == 0:
-                handle = _begin(client._handle,  # type: ignore[union-attr]
+                handle = _begin(client._handle,
                                 0 if parent is None else parent._handle,
                                 self._name, kind)
             if handle < 0:
                 handle = self._begin_elsewhere(parent, handle, kind)
             self._handle = handle
-            if extra is not None and handle > 0:
-                self._set_extra(extra)
+            if handle > 0:
+                if extra is not None:
+                    self._set_extra(extra)
+                if self._attributes:
+                    self.set_attributes(self._attributes)
         except Exception as error:
             self._fault(error)
         return self
@@ -130,7 +140,7 @@ class Span:
         return handle
 
     def _set_extra(self, extra: tuple[Any, ...]) -> None:
-        _, agent, user, session, tags, attributes, _ = extra
+        _, _, agent, user, session, tags = extra
         if agent:
             self.set_agent(agent)
         if user:
@@ -139,8 +149,6 @@ class Span:
             self.set_session(session)
         if tags:
             self.add_tags(*([tags] if isinstance(tags, str) else tags))
-        if attributes:
-            self.set_attributes(attributes)
 
     def end(self) -> None:
         """End it. Ending again does nothing."""
@@ -150,35 +158,6 @@ class Span:
             if status < 0:
                 self._refused(status)
 
-    def __enter__(self) -> Span:
-        if self._handle == 0 or self._ended:
-            self.start()
-        if self._handle > 0:
-            self._token = _current.set(self)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None,
-                 error: BaseException | None,
-                 traceback: TracebackType | None) -> None:
-        handle = self._handle
-        if handle <= 0:
-            return
-        token = self._token
-        if token is not None:
-            self._token = None
-            try:
-                _current.reset(token)
-            except ValueError:
-                pass  # left in another context than entered
-        if self._ended:
-            return
-        if error is not None:
-            self.fail(error)
-        self._ended = True
-        status = _end(handle)
-        if status < 0:
-            self._refused(status)
-
     async def __aenter__(self) -> Span:
         return self.__enter__()
 
@@ -186,11 +165,6 @@ class Span:
                         error: BaseException | None,
                         traceback: TracebackType | None) -> None:
         self.__exit__(kind, error, traceback)
-
-    def __del__(self) -> None:
-        # Until here an ended span can still be a parent.
-        if self._handle > 0 and _release is not None:
-            _release(self._handle)
 
     def __bool__(self) -> bool:
         return self._handle > 0
@@ -200,8 +174,10 @@ class Span:
 
     def _again(self, _name: str) -> Span:
         """A fresh span of the same description, for each decorated call."""
-        again = Span(self._name, self._kind, client=self._client)
+        again = Span(self._name, self._kind)
+        again._client = self._client
         again._extra = self._extra
+        again._attributes = self._attributes
         return again
 
     def __repr__(self) -> str:
@@ -209,12 +185,9 @@ class Span:
 
     # What it says.
 
-    def set(self, key: str, value: object) -> None:
-        """An attribute: str, int, float or bool; other values as JSON text,
-        None not at all."""
+    def _set(self, key: str, value: object) -> None:
+        """set() of whatever there is."""
         handle = self._handle
-        if handle <= 0:
-            return
         try:
             of = type(value)
             if of is str:
@@ -232,7 +205,7 @@ class Span:
                 status = self._set_other(key, value)
         except Exception as error:
             if type(error) is OverflowError:
-                self.set(key, str(value))
+                self._set(key, str(value))
             else:
                 self._fault(error)
             return
@@ -254,8 +227,7 @@ class Span:
             status = _set_string(self._handle, key, self._masked(text))
         return status
 
-    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Many attributes."""
+    def _set_attributes(self, attributes: Mapping[str, Any]) -> None:
         try:
             for key, value in attributes.items():
                 self.set(key, value)
@@ -470,6 +442,10 @@ def _json(value: Any) -> str:
     return json.dumps(value, default=str, ensure_ascii=False)
 
 
+# What help() and editors show; __init__ is in the base.
+_described = inspect.signature(Span._describe)
+setattr(Span, "__signature__", _described.replace(
+    parameters=list(_described.parameters.values())[1:]))
 span = Span
 _nothing = Span("nothing")
 
