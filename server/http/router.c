@@ -19,6 +19,20 @@ const llmlab__route_t llmlab__routes[] = {
     {"GET", "/v1/projects/{project}/audit", LLMLAB__ACCESS_ADMIN, 0,
      llmlab__api_audit_list},
     {"GET", "/v1/audit", LLMLAB__ACCESS_SERVER, 0, llmlab__api_audit_list},
+    {"GET", "/v1/projects/{project}/settings", LLMLAB__ACCESS_READ, 0,
+     llmlab__api_settings_get},
+    {"PATCH", "/v1/projects/{project}/settings", LLMLAB__ACCESS_ADMIN,
+     LLMLAB__ROUTE_JSON | LLMLAB__ROUTE_CHANGE, llmlab__api_settings_change},
+    {"GET", "/v1/jobs", LLMLAB__ACCESS_SERVER, 0, llmlab__api_jobs_list},
+    {"POST", "/v1/jobs", LLMLAB__ACCESS_SERVER,
+     LLMLAB__ROUTE_JSON | LLMLAB__ROUTE_CHANGE, llmlab__api_job_create},
+    {"GET", "/v1/jobs/{job}", LLMLAB__ACCESS_SERVER, 0, llmlab__api_job_get},
+    {"PATCH", "/v1/jobs/{job}", LLMLAB__ACCESS_SERVER,
+     LLMLAB__ROUTE_JSON | LLMLAB__ROUTE_CHANGE, llmlab__api_job_change},
+    {"POST", "/v1/jobs/{job}/run", LLMLAB__ACCESS_SERVER, LLMLAB__ROUTE_CHANGE,
+     llmlab__api_job_run},
+    {"POST", "/v1/jobs/{job}/cancel", LLMLAB__ACCESS_SERVER,
+     LLMLAB__ROUTE_CHANGE, llmlab__api_job_cancel},
 };
 const unsigned llmlab__route_count =
     sizeof(llmlab__routes) / sizeof(llmlab__routes[0]);

@@ -106,7 +106,17 @@ llmlab__job_pause(llmlab__job_run_t *run, int64_t ns)
 llmlab_status_t
 llmlab__job_progress(llmlab__job_run_t *run)
 {
-    return run->store->jobs->save(run->store, &run->job, LLMLAB__JOB_RUNNING);
+    llmlab__store_t *store = run->store;
+    llmlab__reader_t *changer;
+    llmlab_status_t status = store->ops->change_begin(store, &changer);
+    llmlab_status_t ended;
+
+    if (status != LLMLAB_OK) {
+        return status;
+    }
+    status = store->jobs->save(changer, &run->job, LLMLAB__JOB_RUNNING);
+    ended = store->ops->change_end(store, changer, status == LLMLAB_OK);
+    return status == LLMLAB_OK ? ended : status;
 }
 
 /* When a schedule is due next; INT64_MAX: never. */
@@ -175,9 +185,11 @@ job_failed(llmlab__job_t *job, const llmlab__job_kind_t *kind,
 
 /* What becomes of it. A stop costs no attempt. */
 static void
-job_end(llmlab__scheduler_t *scheduler, llmlab__job_t *job,
-        const llmlab__job_kind_t *kind, llmlab_status_t status, int64_t began)
+job_end(llmlab__job_run_t *run, const llmlab__job_kind_t *kind,
+        llmlab_status_t status, int64_t began)
 {
+    llmlab__scheduler_t *scheduler = run->scheduler;
+    llmlab__job_t *job = &run->job;
     llmlab__job_numbers_t *numbers =
         &scheduler->numbers[kind - scheduler->kinds];
     int attempt = job->attempt;
@@ -208,8 +220,7 @@ job_end(llmlab__scheduler_t *scheduler, llmlab__job_t *job,
                            "%s %lld, attempt %d: %s", job->kind,
                            (long long)job->id, attempt, job->error);
     }
-    if (scheduler->store->jobs->save(scheduler->store, job,
-                                     LLMLAB__JOB_RUNNING) != LLMLAB_OK) {
+    if (llmlab__job_progress(run) != LLMLAB_OK) {
         llmlab__server_log(LLMLAB_LOG_ERROR, "cannot store a job's end", "%s",
                            llmlab_status_detail());
     }
@@ -247,7 +258,7 @@ job_run(llmlab__scheduler_t *scheduler, llmlab__job_run_t *run)
                            llmlab_status_detail());
         }
     }
-    job_end(scheduler, job, kind, status, began);
+    job_end(run, kind, status, began);
 }
 
 static void *
@@ -294,7 +305,15 @@ prepare(llmlab__scheduler_t *scheduler)
 {
     llmlab__store_t *store = scheduler->store;
     llmlab_status_t status = store->jobs->recover(store);
+    llmlab_status_t ended;
+    llmlab__reader_t *changer;
 
+    if (status == LLMLAB_OK) {
+        status = store->ops->change_begin(store, &changer);
+    }
+    if (status != LLMLAB_OK) {
+        return status;
+    }
     for (unsigned i = 0; i < scheduler->kind_count && status == LLMLAB_OK;
          i++) {
         const llmlab__job_kind_t *kind = &scheduler->kinds[i];
@@ -314,12 +333,13 @@ prepare(llmlab__scheduler_t *scheduler)
             job.state = LLMLAB__JOB_WAITING;
             job.run_at_ns = schedule_next(job.schedule, job.created_ns);
         }
-        status = store->jobs->create(store, &job);
+        status = store->jobs->create(changer, &job);
         if (status == LLMLAB_EINVAL) {
             status = LLMLAB_OK;
         }
     }
-    return status;
+    ended = store->ops->change_end(store, changer, status == LLMLAB_OK);
+    return status == LLMLAB_OK ? ended : status;
 }
 
 llmlab_status_t
@@ -384,11 +404,28 @@ llmlab__scheduler_destroy(llmlab__scheduler_t *scheduler)
     llmlab__free(scheduler);
 }
 
-llmlab_status_t
-llmlab__scheduler_add(llmlab__scheduler_t *scheduler, llmlab__job_t *job)
+bool
+llmlab__scheduler_schedule(llmlab__job_t *job, const char *schedule)
 {
-    llmlab_status_t status =
-        scheduler->store->jobs->create(scheduler->store, job);
+    llmlab__cron_t cron;
+
+    if (*schedule == '\0') {
+        return true;
+    }
+    if (strlen(schedule) > LLMLAB__JOB_SCHEDULE_SIZE ||
+        !llmlab__cron_parse(&cron, schedule)) {
+        return false;
+    }
+    (void)snprintf(job->schedule, sizeof(job->schedule), "%s", schedule);
+    job->run_at_ns = schedule_next(schedule, job->created_ns);
+    return true;
+}
+
+llmlab_status_t
+llmlab__scheduler_add(llmlab__scheduler_t *scheduler, llmlab__reader_t *changer,
+                      llmlab__job_t *job)
+{
+    llmlab_status_t status = scheduler->store->jobs->create(changer, job);
 
     if (status == LLMLAB_OK) {
         wake(scheduler);
@@ -397,7 +434,8 @@ llmlab__scheduler_add(llmlab__scheduler_t *scheduler, llmlab__job_t *job)
 }
 
 llmlab_status_t
-llmlab__scheduler_run(llmlab__scheduler_t *scheduler, llmlab__job_t *job)
+llmlab__scheduler_run(llmlab__scheduler_t *scheduler, llmlab__reader_t *changer,
+                      llmlab__job_t *job)
 {
     llmlab__job_state_t was = job->state;
     llmlab_status_t status;
@@ -408,7 +446,7 @@ llmlab__scheduler_run(llmlab__scheduler_t *scheduler, llmlab__job_t *job)
     job->state = LLMLAB__JOB_WAITING;
     job->attempt = 0;
     job->run_at_ns = llmlab__clock_real_ns();
-    status = scheduler->store->jobs->save(scheduler->store, job, was);
+    status = scheduler->store->jobs->save(changer, job, was);
     if (status == LLMLAB_OK) {
         wake(scheduler);
     }
@@ -416,7 +454,8 @@ llmlab__scheduler_run(llmlab__scheduler_t *scheduler, llmlab__job_t *job)
 }
 
 llmlab_status_t
-llmlab__scheduler_change(llmlab__scheduler_t *scheduler, llmlab__job_t *job,
+llmlab__scheduler_change(llmlab__scheduler_t *scheduler,
+                         llmlab__reader_t *changer, llmlab__job_t *job,
                          const char *schedule)
 {
     llmlab__job_state_t was = job->state;
@@ -427,13 +466,14 @@ llmlab__scheduler_change(llmlab__scheduler_t *scheduler, llmlab__job_t *job,
                               !llmlab__cron_parse(&cron, schedule))) {
         return llmlab__fail(LLMLAB_EINVAL, "no schedule in cron form");
     }
-    (void)snprintf(job->schedule, sizeof(job->schedule), "%s", schedule);
-    job->run_at_ns = schedule_next(schedule, llmlab__clock_real_ns());
-    job->state = *schedule == '\0' ? LLMLAB__JOB_DONE : LLMLAB__JOB_WAITING;
     if (was == LLMLAB__JOB_RUNNING) {
         return llmlab__fail(LLMLAB_ENOTFOUND, "the job is running");
     }
-    status = scheduler->store->jobs->save(scheduler->store, job, was);
+    (void)snprintf(job->schedule, sizeof(job->schedule), "%s", schedule);
+    job->run_at_ns = schedule_next(schedule, llmlab__clock_real_ns());
+    job->state = *schedule == '\0' ? LLMLAB__JOB_DONE : LLMLAB__JOB_WAITING;
+    job->attempt = 0;
+    status = scheduler->store->jobs->save(changer, job, was);
     if (status == LLMLAB_OK) {
         wake(scheduler);
     }
@@ -441,7 +481,8 @@ llmlab__scheduler_change(llmlab__scheduler_t *scheduler, llmlab__job_t *job,
 }
 
 llmlab_status_t
-llmlab__scheduler_cancel(llmlab__scheduler_t *scheduler, llmlab__job_t *job)
+llmlab__scheduler_cancel(llmlab__scheduler_t *scheduler,
+                         llmlab__reader_t *changer, llmlab__job_t *job)
 {
     llmlab__job_state_t was = job->state;
     bool running;
@@ -458,5 +499,5 @@ llmlab__scheduler_cancel(llmlab__scheduler_t *scheduler, llmlab__job_t *job)
     }
     job->finished_ns = llmlab__clock_real_ns();
     ended(job, LLMLAB__JOB_CANCELLED);
-    return scheduler->store->jobs->save(scheduler->store, job, was);
+    return scheduler->store->jobs->save(changer, job, was);
 }

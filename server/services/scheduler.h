@@ -62,18 +62,29 @@ llmlab__scheduler_kind(const llmlab__scheduler_t *scheduler, const char *name);
 bool llmlab__scheduler_numbers(llmlab__scheduler_t *scheduler, unsigned index,
                                const char **name, llmlab__job_numbers_t *out);
 
+/* Give a job that is not stored yet a schedule ("": none): it is due at its
+ * next time. False: it is none. */
+bool llmlab__scheduler_schedule(llmlab__job_t *job, const char *schedule);
+
+/* Within a change; what it does is seen once the change is committed. */
+
 /* Store a job and have it run when it is due. */
 llmlab_status_t llmlab__scheduler_add(llmlab__scheduler_t *scheduler,
+                                      llmlab__reader_t *changer,
                                       llmlab__job_t *job);
 /* Run it now, whatever its state; LLMLAB_ENOTFOUND when it is running. */
 llmlab_status_t llmlab__scheduler_run(llmlab__scheduler_t *scheduler,
+                                      llmlab__reader_t *changer,
                                       llmlab__job_t *job);
-/* Set the schedule; "" takes it away. LLMLAB_EINVAL: it is none. */
+/* Set the schedule; "" takes it away. LLMLAB_EINVAL: it is none;
+ * LLMLAB_ENOTFOUND: the job is running. */
 llmlab_status_t llmlab__scheduler_change(llmlab__scheduler_t *scheduler,
+                                         llmlab__reader_t *changer,
                                          llmlab__job_t *job,
                                          const char *schedule);
-/* Do not run it, or stop it if it runs. */
+/* Do not run it until it is run by hand, or stop it if it runs. */
 llmlab_status_t llmlab__scheduler_cancel(llmlab__scheduler_t *scheduler,
+                                         llmlab__reader_t *changer,
                                          llmlab__job_t *job);
 
 /* For handlers. Is it time to end? */

@@ -57,11 +57,11 @@ typedef struct llmlab__job_query_s {
 /* False ends the walk. */
 typedef bool (*llmlab__job_fn)(void *payload, const llmlab__job_t *job);
 
-/* Statuses as in store.h. */
+/* Statuses as in store.h. A changer is one of store.h's changes. */
 typedef struct llmlab__job_ops_s {
     /* Sets the id. A standing job whose kind is there already stays as it is:
      * LLMLAB_EINVAL. */
-    llmlab_status_t (*create)(struct llmlab__store_s *store,
+    llmlab_status_t (*create)(struct llmlab__reader_s *changer,
                               llmlab__job_t *job);
     llmlab_status_t (*get)(struct llmlab__reader_s *reader, int64_t id,
                            llmlab__job_t *out);
@@ -75,7 +75,7 @@ typedef struct llmlab__job_ops_s {
                              llmlab__job_t *out, int64_t *next_ns);
     /* Write what may change, if the stored job still has the state;
      * LLMLAB_ENOTFOUND when it has another. */
-    llmlab_status_t (*save)(struct llmlab__store_s *store,
+    llmlab_status_t (*save)(struct llmlab__reader_s *changer,
                             const llmlab__job_t *job,
                             llmlab__job_state_t expected);
     /* What was running when the process ended waits again. */

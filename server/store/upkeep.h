@@ -30,6 +30,9 @@ typedef struct llmlab__upkeep_ops_s {
     /* Of the first project with an id above `after`; LLMLAB_ENOTFOUND. */
     llmlab_status_t (*keeping)(struct llmlab__reader_s *reader, int64_t after,
                                llmlab__keeping_t *out);
+    /* Set a project's retention; 0: as the server says. Within a change. */
+    llmlab_status_t (*retain)(struct llmlab__reader_s *changer, int64_t project,
+                              int64_t days);
     /* Delete spans that began before the time, about `limit` of them, the
      * traces that ended with them, and their scores. Roll-ups stay. */
     llmlab_status_t (*expire)(struct llmlab__store_s *store, int64_t project,

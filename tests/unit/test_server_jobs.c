@@ -121,6 +121,24 @@ teardown(void **state)
     return 0;
 }
 
+static llmlab__reader_t *
+begin(fixture_t *fixture)
+{
+    llmlab__reader_t *changer;
+
+    assert_int_equal(
+        fixture->store->ops->change_begin(fixture->store, &changer), LLMLAB_OK);
+    return changer;
+}
+
+static void
+end(fixture_t *fixture, llmlab__reader_t *changer)
+{
+    assert_int_equal(
+        fixture->store->ops->change_end(fixture->store, changer, true),
+        LLMLAB_OK);
+}
+
 static llmlab__job_t
 get(fixture_t *fixture, int64_t id)
 {
@@ -152,18 +170,22 @@ await(fixture_t *fixture, int64_t id, llmlab__job_state_t state)
 static int64_t
 add(fixture_t *fixture, const char *kind, const char *schedule)
 {
+    llmlab__reader_t *changer;
     llmlab__job_t job;
 
     llmlab__job_init(&job, kind, 0);
     (void)snprintf(job.schedule, sizeof(job.schedule), "%s", schedule);
-    assert_int_equal(llmlab__scheduler_add(fixture->scheduler, &job),
+    changer = begin(fixture);
+    assert_int_equal(llmlab__scheduler_add(fixture->scheduler, changer, &job),
                      LLMLAB_OK);
+    end(fixture, changer);
     return job.id;
 }
 
 static void
 test_once(void **state)
 {
+    llmlab__reader_t *changer;
     fixture_t *fixture = *state;
     llmlab__job_t job =
         await(fixture, add(fixture, "good", ""), LLMLAB__JOB_DONE);
@@ -179,8 +201,10 @@ test_once(void **state)
     assert_string_equal(name, "good");
     assert_int_equal(numbers.done, 1);
     /* And again, by hand. */
-    assert_int_equal(llmlab__scheduler_run(fixture->scheduler, &job),
+    changer = begin(fixture);
+    assert_int_equal(llmlab__scheduler_run(fixture->scheduler, changer, &job),
                      LLMLAB_OK);
+    end(fixture, changer);
     for (int i = 0; i < 2000 && atomic_load(&runs) < 2; i++) {
         (void)usleep(2000);
     }
@@ -207,6 +231,7 @@ test_dead_after_its_attempts(void **state)
 static void
 test_schedule(void **state)
 {
+    llmlab__reader_t *changer;
     fixture_t *fixture = *state;
     llmlab__job_t job;
     int64_t id = add(fixture, "good", "0 0 1 1 *");
@@ -217,16 +242,24 @@ test_schedule(void **state)
     job = await(fixture, id, LLMLAB__JOB_WAITING);
     assert_true(job.run_at_ns > job.finished_ns);
     assert_int_equal(job.attempt, 0);
-    assert_int_equal(llmlab__scheduler_change(fixture->scheduler, &job, "bad"),
-                     LLMLAB_EINVAL);
+    changer = begin(fixture);
     assert_int_equal(
-        llmlab__scheduler_change(fixture->scheduler, &job, "@daily"),
+        llmlab__scheduler_change(fixture->scheduler, changer, &job, "bad"),
+        LLMLAB_EINVAL);
+    end(fixture, changer);
+    changer = begin(fixture);
+    assert_int_equal(
+        llmlab__scheduler_change(fixture->scheduler, changer, &job, "@daily"),
         LLMLAB_OK);
+    end(fixture, changer);
     job = get(fixture, id);
     assert_string_equal(job.schedule, "@daily");
     assert_true(job.run_at_ns <= llmlab__clock_real_ns() + 86400 * SECOND_NS);
-    assert_int_equal(llmlab__scheduler_change(fixture->scheduler, &job, ""),
-                     LLMLAB_OK);
+    changer = begin(fixture);
+    assert_int_equal(
+        llmlab__scheduler_change(fixture->scheduler, changer, &job, ""),
+        LLMLAB_OK);
+    end(fixture, changer);
     job = get(fixture, id);
     assert_int_equal(job.state, LLMLAB__JOB_DONE);
 }
@@ -235,6 +268,7 @@ test_schedule(void **state)
 static void
 test_interrupted_jobs_run_again(void **state)
 {
+    llmlab__reader_t *changer;
     fixture_t *fixture = *state;
     llmlab__job_t job;
     int64_t id = add(fixture, "slow", "");
@@ -266,8 +300,10 @@ test_interrupted_jobs_run_again(void **state)
     job = get(fixture, id);
     assert_string_equal(job.progress, "{\"step\":2}");
     assert_int_equal(job.attempt, 2);
-    assert_int_equal(llmlab__scheduler_cancel(fixture->scheduler, &job),
-                     LLMLAB_OK);
+    changer = begin(fixture);
+    assert_int_equal(
+        llmlab__scheduler_cancel(fixture->scheduler, changer, &job), LLMLAB_OK);
+    end(fixture, changer);
     job = await(fixture, id, LLMLAB__JOB_CANCELLED);
 }
 
@@ -275,6 +311,7 @@ test_interrupted_jobs_run_again(void **state)
 static void
 test_poison(void **state)
 {
+    llmlab__reader_t *changer;
     fixture_t *fixture = *state;
     llmlab__job_t job;
     int64_t next;
@@ -284,8 +321,9 @@ test_poison(void **state)
     assert_int_equal(llmlab__store_sqlite_open(&fixture->store, fixture->path),
                      LLMLAB_OK);
     llmlab__job_init(&job, "good", 0);
-    assert_int_equal(fixture->store->jobs->create(fixture->store, &job),
-                     LLMLAB_OK);
+    changer = begin(fixture);
+    assert_int_equal(fixture->store->jobs->create(changer, &job), LLMLAB_OK);
+    end(fixture, changer);
     id = job.id;
     for (int i = 0; i < 3; i++) {
         assert_int_equal(fixture->store->jobs->claim(

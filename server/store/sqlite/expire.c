@@ -1,36 +1,38 @@
 /* Retention: old spans go, in steps that are a transaction each, and the
  * roll-ups stay. */
 #include "base/status.h"
+#include "store/sqlite/query.h"
 #include "store/sqlite/upkeep.h"
 
 static llmlab_status_t
 upkeep_keeping(llmlab__reader_t *reader, int64_t after, llmlab__keeping_t *out)
 {
     llmlab__connection_t *connection = &reader->connection;
-    sqlite3_stmt *sql = NULL;
-    llmlab_status_t status = LLMLAB_OK;
-    int code;
+    llmlab_status_t status = LLMLAB_EIO;
+    sqlite3_stmt *sql =
+        llmlab__query(connection,
+                      "SELECT id,ifnull(retention_days,0),complete_from_ns "
+                      "FROM project WHERE id>? ORDER BY id LIMIT 1",
+                      "i", after);
 
-    if (sqlite3_prepare_v2(connection->db,
-                           "SELECT id,ifnull(retention_days,0),"
-                           "complete_from_ns FROM project WHERE id>? "
-                           "ORDER BY id LIMIT 1",
-                           -1, &sql, NULL) != SQLITE_OK) {
-        return llmlab__connection_fail(connection, "find a project");
+    if (sql != NULL) {
+        status = llmlab__query_step(connection, sql);
     }
-    sqlite3_bind_int64(sql, 1, after);
-    code = sqlite3_step(sql);
-    if (code == SQLITE_ROW) {
+    if (status == LLMLAB_OK) {
         out->project = sqlite3_column_int64(sql, 0);
         out->retention_days = sqlite3_column_int64(sql, 1);
         out->complete_from_ns = sqlite3_column_int64(sql, 2);
-    } else {
-        status = code == SQLITE_DONE
-                     ? llmlab__fail(LLMLAB_ENOTFOUND, "no more projects")
-                     : llmlab__connection_fail(connection, "find a project");
     }
     sqlite3_finalize(sql);
     return status;
+}
+
+static llmlab_status_t
+upkeep_retain(llmlab__reader_t *changer, int64_t project, int64_t days)
+{
+    return llmlab__execute_one(&changer->connection,
+                               "UPDATE project SET retention_days=? WHERE id=?",
+                               "ni", days, project);
 }
 
 llmlab_status_t
@@ -67,56 +69,29 @@ llmlab__upkeep_end(llmlab__sqlite_t *sqlite, llmlab_status_t status)
     return status;
 }
 
-llmlab_status_t
-llmlab__upkeep_run(llmlab__sqlite_t *sqlite, const char *text,
-                   const int64_t *values, int count)
-{
-    sqlite3_stmt *sql = NULL;
-    llmlab_status_t status;
-
-    if (sqlite3_prepare_v2(sqlite->writer.db, text, -1, &sql, NULL) !=
-        SQLITE_OK) {
-        return llmlab__connection_fail(&sqlite->writer, "delete");
-    }
-    for (int i = 0; i < count; i++) {
-        sqlite3_bind_int64(sql, i + 1, values[i]);
-    }
-    status = llmlab__connection_run(&sqlite->writer, sql, "delete");
-    sqlite3_finalize(sql);
-    return status;
-}
-
-/* The key of the last span that this step takes: project, start, span, trace.
- * *more: there are others behind it. */
+/* The key of the last span that this step takes: start, span, trace. *more:
+ * there are others behind it. */
 static llmlab_status_t
 last_find(llmlab__sqlite_t *sqlite, int64_t project, int64_t before_ns,
-          int64_t limit, int64_t key[5], bool *more)
+          int64_t limit, int64_t key[4], bool *more)
 {
-    sqlite3_stmt *sql = NULL;
-    int code;
+    llmlab_status_t status = LLMLAB_EIO;
+    sqlite3_stmt *sql = llmlab__query(
+        &sqlite->writer,
+        "SELECT start_ns,span_id,trace_high,trace_low FROM span WHERE "
+        "project=? AND start_ns<? ORDER BY start_ns,span_id,trace_high,"
+        "trace_low LIMIT 1 OFFSET ?",
+        "iii", project, before_ns, limit - 1);
 
-    if (sqlite3_prepare_v2(sqlite->writer.db,
-                           "SELECT start_ns,span_id,trace_high,trace_low FROM "
-                           "span WHERE project=?1 AND start_ns<?2 ORDER BY "
-                           "start_ns,span_id,trace_high,trace_low "
-                           "LIMIT 1 OFFSET ?3",
-                           -1, &sql, NULL) != SQLITE_OK) {
-        return llmlab__connection_fail(&sqlite->writer, "find old spans");
+    if (sql != NULL) {
+        status = llmlab__query_step(&sqlite->writer, sql);
     }
-    sqlite3_bind_int64(sql, 1, project);
-    sqlite3_bind_int64(sql, 2, before_ns);
-    sqlite3_bind_int64(sql, 3, limit - 1);
-    code = sqlite3_step(sql);
-    key[0] = project;
-    *more = code == SQLITE_ROW;
+    *more = status == LLMLAB_OK;
     for (int i = 0; i < 4 && *more; i++) {
-        key[i + 1] = sqlite3_column_int64(sql, i);
+        key[i] = sqlite3_column_int64(sql, i);
     }
     sqlite3_finalize(sql);
-    if (code != SQLITE_ROW && code != SQLITE_DONE) {
-        return llmlab__connection_fail(&sqlite->writer, "find old spans");
-    }
-    return LLMLAB_OK;
+    return status == LLMLAB_ENOTFOUND ? LLMLAB_OK : status;
 }
 
 /* Traces whose last span began before the time. */
@@ -124,76 +99,65 @@ static llmlab_status_t
 traces_expire(llmlab__sqlite_t *sqlite, int64_t project, int64_t before_ns,
               llmlab__removed_t *out)
 {
-    sqlite3_stmt *sql = NULL;
+    llmlab__connection_t *connection = &sqlite->writer;
     llmlab_status_t status = LLMLAB_OK;
-    int code;
+    sqlite3_stmt *sql = llmlab__query(
+        connection,
+        "DELETE FROM trace WHERE project=?1 AND start_ns<?2 AND last_ns<?2 "
+        "RETURNING trace_high,trace_low",
+        "ii", project, before_ns);
 
-    if (sqlite3_prepare_v2(sqlite->writer.db,
-                           "DELETE FROM trace WHERE project=?1 AND "
-                           "start_ns<?2 AND last_ns<?2 "
-                           "RETURNING trace_high,trace_low",
-                           -1, &sql, NULL) != SQLITE_OK) {
-        return llmlab__connection_fail(&sqlite->writer, "delete traces");
+    if (sql == NULL) {
+        return LLMLAB_EIO;
     }
-    sqlite3_bind_int64(sql, 1, project);
-    sqlite3_bind_int64(sql, 2, before_ns);
-    while ((code = sqlite3_step(sql)) == SQLITE_ROW && status == LLMLAB_OK) {
-        int64_t key[3] = {project, sqlite3_column_int64(sql, 0),
-                          sqlite3_column_int64(sql, 1)};
+    while (status == LLMLAB_OK &&
+           (status = llmlab__query_step(connection, sql)) == LLMLAB_OK) {
+        int64_t high = sqlite3_column_int64(sql, 0);
+        int64_t low = sqlite3_column_int64(sql, 1);
 
         out->traces++;
-        llmlab__trace_forget(&sqlite->traces, project, (uint64_t)key[1],
-                             (uint64_t)key[2]);
-        status = llmlab__upkeep_run(sqlite,
-                                    "DELETE FROM score WHERE project=? AND "
-                                    "trace_high=? AND trace_low=?",
-                                    key, 3);
-    }
-    if (status == LLMLAB_OK && code != SQLITE_DONE) {
-        status = llmlab__connection_fail(&sqlite->writer, "delete traces");
+        llmlab__trace_forget(&sqlite->traces, project, (uint64_t)high,
+                             (uint64_t)low);
+        status = llmlab__execute(connection,
+                                 "DELETE FROM score WHERE project=? AND "
+                                 "trace_high=? AND trace_low=?",
+                                 "iii", project, high, low);
     }
     sqlite3_finalize(sql);
-    return status;
+    return status == LLMLAB_ENOTFOUND ? LLMLAB_OK : status;
 }
 
 static llmlab_status_t
 step(llmlab__sqlite_t *sqlite, int64_t project, int64_t before_ns,
      int64_t limit, llmlab__removed_t *out)
 {
-    int64_t values[2] = {project, before_ns};
-    int64_t key[5];
-    llmlab_status_t status = llmlab__upkeep_run(
-        sqlite,
-        "UPDATE project SET complete_from_ns=?2 WHERE id=?1 AND "
-        "complete_from_ns<?2",
-        values, 2);
+    llmlab__connection_t *connection = &sqlite->writer;
+    int64_t key[4] = {before_ns, INT64_MIN, INT64_MIN, INT64_MIN};
+    llmlab_status_t status =
+        llmlab__execute(connection,
+                        "UPDATE project SET complete_from_ns=?1 WHERE id=?2 "
+                        "AND complete_from_ns<?1",
+                        "ii", before_ns, project);
 
     if (status == LLMLAB_OK) {
         status = last_find(sqlite, project, before_ns, limit, key, &out->more);
     }
-    if (status != LLMLAB_OK) {
-        return status;
-    }
-    if (out->more) {
-        status = llmlab__upkeep_run(
-            sqlite,
-            "DELETE FROM span WHERE project=?1 AND (start_ns,span_id,"
-            "trace_high,trace_low)<=(?2,?3,?4,?5)",
-            key, 5);
-        values[1] = key[1];
-    } else {
-        status = llmlab__upkeep_run(
-            sqlite, "DELETE FROM span WHERE project=? AND start_ns<?", values,
-            2);
-    }
-    out->spans = sqlite3_changes(sqlite->writer.db);
     if (status == LLMLAB_OK) {
-        status = traces_expire(sqlite, project, values[1], out);
+        status =
+            llmlab__execute(connection,
+                            "DELETE FROM span WHERE project=? AND "
+                            "(start_ns,span_id,trace_high,trace_low)<="
+                            "(?,?,?,?)",
+                            "iiiii", project, key[0], key[1], key[2], key[3]);
+        out->spans = sqlite3_changes(connection->db);
     }
     if (status == LLMLAB_OK) {
-        status = llmlab__upkeep_run(
-            sqlite, "DELETE FROM remainder WHERE project=? AND start_ns<?",
-            values, 2);
+        status = traces_expire(sqlite, project, key[0], out);
+    }
+    if (status == LLMLAB_OK) {
+        status = llmlab__execute(
+            connection, "DELETE FROM remainder WHERE project=? AND start_ns<?",
+            "ii", project, key[0]);
     }
     return status;
 }
@@ -215,5 +179,6 @@ upkeep_expire(llmlab__store_t *store, int64_t project, int64_t before_ns,
 
 const llmlab__upkeep_ops_t llmlab__sqlite_upkeep_ops = {
     .keeping = upkeep_keeping,
+    .retain = upkeep_retain,
     .expire = upkeep_expire,
 };

@@ -10,8 +10,5 @@ llmlab_status_t llmlab__upkeep_begin(llmlab__sqlite_t *sqlite);
 /* Commit if all went well, else undo; answers what came of it. */
 llmlab_status_t llmlab__upkeep_end(llmlab__sqlite_t *sqlite,
                                    llmlab_status_t status);
-/* Run a statement with integers as its parameters. */
-llmlab_status_t llmlab__upkeep_run(llmlab__sqlite_t *sqlite, const char *text,
-                                   const int64_t *values, int count);
 
 #endif
