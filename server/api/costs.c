@@ -9,13 +9,15 @@
 /* Hours are shown of so many days at most. */
 #define HOURLY_DAYS 62
 
-static const char *const dimension_names[LLMLAB__DIMENSIONS] = {
+static const char *const dimension_names[LLMLAB__ROLLED] = {
     [LLMLAB__BY_PROVIDER] = "provider",
     [LLMLAB__BY_MODEL] = "model",
     [LLMLAB__BY_AGENT] = "agent",
     [LLMLAB__BY_STATUS] = "status",
     [LLMLAB__BY_ENVIRONMENT] = "environment",
     [LLMLAB__BY_KEY] = "key",
+    [LLMLAB__BY_USER] = "user",
+    [LLMLAB__BY_TAG] = "tag",
 };
 
 typedef struct costs_s {
@@ -69,7 +71,7 @@ group_read(costs_t *costs)
         size_t size = strcspn(text, ",");
         int found = -1;
 
-        for (int i = 0; i < LLMLAB__DIMENSIONS; i++) {
+        for (int i = 0; i < LLMLAB__ROLLED; i++) {
             if (strlen(dimension_names[i]) == size &&
                 memcmp(dimension_names[i], text, size) == 0) {
                 found = i;
@@ -78,7 +80,7 @@ group_read(costs_t *costs)
         if (found < 0) {
             return bad_parameter(
                 costs->request, "group_by",
-                "provider, model, agent, status, environment, key");
+                "provider, model, agent, status, environment, key, user, tag");
         }
         if (!(costs->query.group_by >> found & 1)) {
             costs->query.group_by |= 1u << found;
@@ -211,6 +213,12 @@ costs_answer(costs_t *costs)
     if (!granularity_read(costs) || !group_read(costs)) {
         return;
     }
+    if (!llmlab__cost_is_rolled(&costs->query)) {
+        llmlab__reply_refuse(request, 422, "not-summed",
+                             "These are not summed together", "group_by",
+                             "user and tag stand alone");
+        return;
+    }
     status = llmlab__cost_query(request->server->store, request->reader,
                                 &costs->query, &result);
     if (status == LLMLAB_ETOOBIG) {
@@ -229,7 +237,7 @@ costs_answer(costs_t *costs)
         llmlab__reply_failure(request, "cannot answer costs");
     } else {
         answer_write(costs, &result);
-        llmlab__free(result.rows);
+        llmlab__cost_result_cleanup(&result);
     }
 }
 

@@ -1,145 +1,146 @@
 #include "services/cost_service.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "services/cost_sum.h"
 #include "store/hash.h"
 
 #define QUARTER INT64_C(900)
 #define HOUR    INT64_C(3600)
 #define DAY     INT64_C(86400)
+/* From here on a total reads eight days at once. */
+#define LONG_RANGE (24 * DAY)
 
-typedef struct sum_s {
-    const llmlab__cost_query_t *query;
-    llmlab__cost_result_t *result;
-    int64_t *bounds; /* of the buckets; one more than there are buckets */
-    size_t buckets;
-    size_t bucket;    /* of the last row: rows come in the order of time */
-    int64_t unit;     /* seconds: a day or an hour */
-    bool edge_before; /* the edge lies before the bound */
+/* What is known of a series: its group, or that it is filtered out. */
+typedef struct series_s {
+    int64_t series;
+    uint32_t group;
+    bool used;
+    bool hidden;
+} series_t;
+
+typedef struct scan_s {
+    llmlab__cost_sum_t sum;
+    llmlab__store_t *store;
+    llmlab__reader_t *reader;
     llmlab__view_t view;
-    size_t capacity;
-    uint32_t *slots; /* index + 1 of a row, by hash */
-    size_t slot_count;
-    llmlab_status_t status;
-} sum_t;
+    series_t *series; /* by hash */
+    size_t series_count;
+    size_t series_capacity;
+    series_t *last;
+    size_t bucket;        /* of the last row: rows come in the order of time */
+    llmlab__level_t unit; /* of the rows scanned first */
+    bool edge_before;     /* the edge lies before the bound */
+} scan_t;
+
+static series_t *
+series_slot(scan_t *scan, int64_t series)
+{
+    size_t mask = scan->series_capacity - 1;
+    size_t at = llmlab__hash_mix((uint64_t)series) & mask;
+
+    while (scan->series[at].used && scan->series[at].series != series) {
+        at = (at + 1) & mask;
+    }
+    return &scan->series[at];
+}
 
 static bool
-rows_grow(sum_t *sum)
+series_grow(scan_t *scan)
 {
-    size_t capacity = sum->capacity == 0 ? 64 : sum->capacity * 2;
-    size_t slots = capacity * 2;
-    llmlab__cost_result_t *result = sum->result;
-    void *rows =
-        llmlab__realloc(result->rows, capacity * sizeof(*result->rows));
+    size_t capacity =
+        scan->series_capacity == 0 ? 256 : scan->series_capacity * 2;
+    series_t *old = scan->series;
+    size_t old_capacity = scan->series_capacity;
 
-    if (rows == NULL) {
+    scan->series = llmlab__calloc(capacity, sizeof(*scan->series));
+    if (scan->series == NULL) {
+        scan->series = old;
+        scan->sum.status = llmlab__fail(LLMLAB_ENOMEM, "no memory for costs");
         return false;
     }
-    result->rows = rows;
-    sum->capacity = capacity;
-    llmlab__free(sum->slots);
-    sum->slots = llmlab__calloc(slots, sizeof(*sum->slots));
-    if (sum->slots == NULL) {
-        return false;
-    }
-    sum->slot_count = slots;
-    for (size_t i = 0; i < result->count; i++) {
-        const llmlab__cost_row_t *row = &result->rows[i];
-        size_t at =
-            llmlab__hash_bytes((uint64_t)row->start, row->by, sizeof(row->by)) &
-            (slots - 1);
-
-        while (sum->slots[at] != 0) {
-            at = (at + 1) & (slots - 1);
+    scan->series_capacity = capacity;
+    for (size_t i = 0; i < old_capacity; i++) {
+        if (old[i].used) {
+            *series_slot(scan, old[i].series) = old[i];
         }
-        sum->slots[at] = (uint32_t)i + 1;
     }
+    llmlab__free(old);
     return true;
 }
 
-static llmlab__cost_row_t *
-row_get(sum_t *sum, int64_t start, const int64_t by[LLMLAB__DIMENSIONS])
+static series_t *
+series_get(scan_t *scan, int64_t number)
 {
-    llmlab__cost_result_t *result = sum->result;
-    llmlab__cost_row_t *row;
-    size_t at;
+    const llmlab__cost_query_t *query = scan->sum.query;
+    int64_t by[LLMLAB__DIMENSIONS] = {0};
+    series_t *series;
 
-    if (result->count == sum->capacity && !rows_grow(sum)) {
-        sum->status = llmlab__fail(LLMLAB_ENOMEM, "no memory for costs");
+    if (scan->series_count * 2 >= scan->series_capacity && !series_grow(scan)) {
         return NULL;
     }
-    at = llmlab__hash_bytes((uint64_t)start, by,
-                            LLMLAB__DIMENSIONS * sizeof(*by)) &
-         (sum->slot_count - 1);
-    while (sum->slots[at] != 0) {
-        row = &result->rows[sum->slots[at] - 1];
-        if (row->start == start && memcmp(row->by, by, sizeof(row->by)) == 0) {
-            return row;
-        }
-        at = (at + 1) & (sum->slot_count - 1);
+    series = series_slot(scan, number);
+    if (series->used) {
+        return series;
     }
-    if (result->count == LLMLAB__COST_ROWS_MAX) {
-        sum->status = llmlab__fail(LLMLAB_ETOOBIG, "too many rows");
+    scan->sum.status =
+        scan->store->ops->series(scan->reader, scan->view, number, by);
+    if (scan->sum.status != LLMLAB_OK) {
         return NULL;
     }
-    row = &result->rows[result->count];
-    memset(row, 0, sizeof(*row));
-    row->start = start;
-    memcpy(row->by, by, sizeof(row->by));
-    result->count++;
-    sum->slots[at] = (uint32_t)result->count;
-    return row;
-}
-
-/* Add a roll-up row to a bucket's, or take it away again. */
-static bool
-bucket_add(sum_t *sum, size_t bucket, const llmlab__rollup_row_t *rollup,
-           bool add)
-{
-    int64_t by[LLMLAB__DIMENSIONS];
-    llmlab__cost_row_t *row;
-
     for (int i = 0; i < LLMLAB__DIMENSIONS; i++) {
-        by[i] = sum->query->group_by >> i & 1 ? rollup->by[i] : 0;
+        series->hidden |= (query->only >> i & 1) && by[i] != query->value[i];
+        by[i] = query->group_by >> i & 1 ? by[i] : 0;
     }
-    row = row_get(sum, sum->bounds[bucket], by);
-    if (row == NULL) {
-        return false;
+    if (!series->hidden &&
+        !llmlab__cost_group(&scan->sum, by, &series->group)) {
+        return NULL;
     }
-    if (!add) {
-        llmlab__sums_subtract(&row->sums, &rollup->sums);
-        llmlab__sums_subtract(&sum->result->total, &rollup->sums);
-        return true;
+    series->series = number;
+    series->used = true;
+    scan->series_count++;
+    return series;
+}
+
+/* NULL: an error. */
+static series_t *
+series_of(scan_t *scan, const llmlab__rollup_row_t *rollup)
+{
+    if (scan->last == NULL || scan->last->series != rollup->series) {
+        scan->last = series_get(scan, rollup->series);
     }
-    if (!llmlab__sums_add(&row->sums, &rollup->sums) ||
-        !llmlab__sums_add(&sum->result->total, &rollup->sums)) {
-        sum->status = llmlab__fail(LLMLAB_EOVERFLOW, "a sum exceeds 64 bits");
-        return false;
-    }
-    return true;
+    return scan->last;
 }
 
 /* The whole unit nearest to a bound. */
 static int64_t
-nearest(const sum_t *sum, int64_t bound)
+nearest(llmlab__level_t level, int64_t bound)
 {
-    return (bound + sum->unit / 2) / sum->unit * sum->unit;
+    int64_t unit = llmlab__level_seconds(level);
+
+    return (bound + unit / 2) / unit * unit;
 }
 
 static bool
 on_unit(void *payload, const llmlab__rollup_row_t *rollup)
 {
-    sum_t *sum = payload;
+    scan_t *scan = payload;
+    const llmlab__cost_sum_t *sum = &scan->sum;
+    int64_t at = rollup->start * llmlab__level_seconds(scan->unit);
+    series_t *series = series_of(scan, rollup);
 
-    while (sum->bucket + 1 < sum->buckets &&
-           nearest(sum, sum->bounds[sum->bucket + 1]) <=
-               rollup->start * sum->unit) {
-        sum->bucket++;
+    if (series == NULL) {
+        return false;
     }
-    return bucket_add(sum, sum->bucket, rollup, true);
+    while (scan->bucket + 1 < sum->buckets &&
+           nearest(scan->unit, sum->bounds[scan->bucket + 1]) <= at) {
+        scan->bucket++;
+    }
+    return series->hidden ||
+           llmlab__cost_add(&scan->sum, scan->bucket, series->group,
+                            &rollup->sums, rollup->latency, 1);
 }
 
 /* A row between a bound and the unit nearest to it: units gave it to the
@@ -147,23 +148,39 @@ on_unit(void *payload, const llmlab__rollup_row_t *rollup)
 static bool
 on_edge(void *payload, const llmlab__rollup_row_t *rollup)
 {
-    sum_t *sum = payload;
-    bool before = sum->edge_before;
-    size_t at = sum->bucket;
+    scan_t *scan = payload;
+    llmlab__cost_sum_t *sum = &scan->sum;
+    int before = scan->edge_before ? 1 : -1;
+    size_t at = scan->bucket;
+    series_t *series = series_of(scan, rollup);
 
-    return (at == 0 || bucket_add(sum, at - 1, rollup, before)) &&
-           (at == sum->buckets || bucket_add(sum, at, rollup, !before));
+    if (series == NULL || series->hidden) {
+        return series != NULL;
+    }
+    return (at == 0 ||
+            llmlab__cost_add(sum, at - 1, series->group, &rollup->sums,
+                             rollup->latency, before)) &&
+           (at == sum->buckets ||
+            llmlab__cost_add(sum, at, series->group, &rollup->sums,
+                             rollup->latency, -before));
 }
 
 static bool
-bound_add(sum_t *sum, size_t *capacity, int64_t bound)
+bound_add(llmlab__cost_sum_t *sum, size_t *capacity, int64_t bound)
 {
+    if (bound % QUARTER != 0) {
+        sum->status = llmlab__fail(LLMLAB_EUNSUPPORTED,
+                                   "a day of the zone begins within a quarter "
+                                   "hour");
+        return false;
+    }
     if (sum->buckets == *capacity) {
         size_t wanted = *capacity == 0 ? 64 : *capacity * 2;
         void *grown =
             llmlab__realloc(sum->bounds, wanted * sizeof(*sum->bounds));
 
         if (grown == NULL) {
+            sum->status = llmlab__fail(LLMLAB_ENOMEM, "no memory for costs");
             return false;
         }
         sum->bounds = grown;
@@ -193,7 +210,7 @@ bucket_end(const llmlab__cost_query_t *query, int64_t at)
 }
 
 static bool
-bounds_make(sum_t *sum)
+bounds_make(llmlab__cost_sum_t *sum)
 {
     const llmlab__time_range_t *range = sum->query->range;
     size_t capacity = 0;
@@ -214,120 +231,115 @@ bounds_make(sum_t *sum)
 
 /* Visit the roll-ups of a level between two instants. */
 static void
-scan(sum_t *sum, llmlab__store_t *store, llmlab__reader_t *reader,
-     llmlab__level_t level, int64_t from, int64_t to, llmlab__rollup_fn visit)
+scan_level(scan_t *scan, llmlab__level_t level, int64_t from, int64_t to,
+           llmlab__rollup_fn visit)
 {
     int64_t seconds = llmlab__level_seconds(level);
+    llmlab__rollup_query_t query = {.project = scan->sum.query->project,
+                                    .view = scan->view,
+                                    .level = level,
+                                    .from = from / seconds,
+                                    .to = to / seconds,
+                                    .latency = scan->sum.query->latency};
     llmlab_status_t status;
 
-    if (from >= to || sum->status != LLMLAB_OK) {
+    if (from >= to || scan->sum.status != LLMLAB_OK) {
         return;
     }
-    status = store->ops->rollups(reader, sum->query->project, sum->view, level,
-                                 from / seconds, to / seconds, visit, sum);
-    if (sum->status == LLMLAB_OK) {
-        sum->status = status;
+    status = scan->store->ops->rollups(scan->reader, &query, visit, scan);
+    if (scan->sum.status == LLMLAB_OK) {
+        scan->sum.status = status;
     }
 }
 
-/* What lies between a bound and the unit nearest to it, by hours as far as
- * there are whole ones. */
+/* What lies between a bound and the unit nearest to it: first to the nearest
+ * of the next smaller units, and so on down to the bound itself. */
 static void
-scan_edge(sum_t *sum, llmlab__store_t *store, llmlab__reader_t *reader,
-          size_t bound)
+scan_edge(scan_t *scan, size_t bound)
 {
-    int64_t at = sum->bounds[bound];
-    int64_t unit = nearest(sum, at);
-    int64_t from = at < unit ? at : unit;
-    int64_t to = at < unit ? unit : at;
-    int64_t first = (from + HOUR - 1) / HOUR * HOUR;
-    int64_t last = to / HOUR * HOUR;
+    int64_t at = scan->sum.bounds[bound];
 
-    sum->bucket = bound;
-    sum->edge_before = unit < at;
-    if (first > last) {
-        scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, from, to, on_edge);
-        return;
-    }
-    scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, from, first, on_edge);
-    scan(sum, store, reader, LLMLAB__LEVEL_HOUR, first, last, on_edge);
-    scan(sum, store, reader, LLMLAB__LEVEL_QUARTER, last, to, on_edge);
-}
+    scan->bucket = bound;
+    for (int level = (int)scan->unit; level > 0; level--) {
+        int64_t coarse = nearest((llmlab__level_t)level, at);
+        int64_t fine = nearest((llmlab__level_t)(level - 1), at);
 
-/* The smallest view that has all that is asked for. */
-static llmlab__view_t
-view_of(unsigned group_by)
-{
-    unsigned model = 1u << LLMLAB__BY_PROVIDER | 1u << LLMLAB__BY_MODEL;
-
-    if ((group_by & ~model) == 0) {
-        return LLMLAB__VIEW_MODEL;
-    }
-    return group_by == 1u << LLMLAB__BY_AGENT ? LLMLAB__VIEW_AGENT
-                                              : LLMLAB__VIEW_ALL;
-}
-
-/* Whole UTC days or hours go to the bucket they lie in for the most part; what
- * lies between a bucket's bound and the nearest unit's then changes sides. So
- * a day in a zone east or west reads a few hours more, not all of them. */
-static void
-scan_all(sum_t *sum, llmlab__store_t *store, llmlab__reader_t *reader)
-{
-    llmlab__level_t level = sum->query->granularity == LLMLAB__HOURLY
-                                ? LLMLAB__LEVEL_HOUR
-                                : LLMLAB__LEVEL_DAY;
-
-    sum->unit = llmlab__level_seconds(level);
-    for (size_t i = 0; i <= sum->buckets; i++) {
-        /* A zone's offset of old may not even be on the quarter. */
-        sum->bounds[i] = sum->bounds[i] / QUARTER * QUARTER;
-    }
-    sum->bucket = 0;
-    scan(sum, store, reader, level, nearest(sum, sum->bounds[0]),
-         nearest(sum, sum->bounds[sum->buckets]), on_unit);
-    for (size_t i = 0; i <= sum->buckets; i++) {
-        scan_edge(sum, store, reader, i);
+        scan->edge_before = coarse < fine;
+        scan_level(scan, (llmlab__level_t)(level - 1),
+                   coarse < fine ? coarse : fine, coarse < fine ? fine : coarse,
+                   on_edge);
     }
 }
 
-static int
-compare(const void *a, const void *b)
+/* The smallest view that has all that is asked for. False: there is none. */
+static bool
+view_of(const llmlab__cost_query_t *query, llmlab__view_t *out)
 {
-    const llmlab__cost_row_t *left = a;
-    const llmlab__cost_row_t *right = b;
-    const int64_t *l = left->sums.of;
-    const int64_t *r = right->sums.of;
+    static const llmlab__view_t smallest_first[] = {
+        LLMLAB__VIEW_SENDER, LLMLAB__VIEW_AGENT, LLMLAB__VIEW_MODEL,
+        LLMLAB__VIEW_TAG,    LLMLAB__VIEW_USER,  LLMLAB__VIEW_ALL};
+    unsigned dimensions = query->group_by | query->only;
 
-    if (left->start != right->start) {
-        return left->start < right->start ? -1 : 1;
-    }
-    if (l[LLMLAB__SUM_COST_NANO] != r[LLMLAB__SUM_COST_NANO]) {
-        return l[LLMLAB__SUM_COST_NANO] > r[LLMLAB__SUM_COST_NANO] ? -1 : 1;
-    }
-    if (l[LLMLAB__SUM_COST_REST] != r[LLMLAB__SUM_COST_REST]) {
-        return l[LLMLAB__SUM_COST_REST] > r[LLMLAB__SUM_COST_REST] ? -1 : 1;
-    }
-    if (l[LLMLAB__SUM_CALLS] != r[LLMLAB__SUM_CALLS]) {
-        return l[LLMLAB__SUM_CALLS] > r[LLMLAB__SUM_CALLS] ? -1 : 1;
-    }
-    return memcmp(left->by, right->by, sizeof(left->by));
-}
-
-/* Steps that are no calls cost nothing; they are in the total's spans. */
-static void
-rows_finish(llmlab__cost_result_t *result)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < result->count; i++) {
-        if (result->rows[i].sums.of[LLMLAB__SUM_CALLS] > 0) {
-            result->rows[kept++] = result->rows[i];
+    for (size_t i = 0; i < sizeof(smallest_first) / sizeof(smallest_first[0]);
+         i++) {
+        *out = smallest_first[i];
+        if ((dimensions & ~llmlab__view_dimensions(*out)) == 0) {
+            return true;
         }
     }
-    result->count = kept;
-    if (kept > 1) {
-        qsort(result->rows, kept, sizeof(*result->rows), compare);
+    return false;
+}
+
+bool
+llmlab__cost_is_rolled(const llmlab__cost_query_t *query)
+{
+    llmlab__view_t view;
+
+    return view_of(query, &view);
+}
+
+/* Whole units go to the bucket they lie in for the most part; what lies
+ * between a bucket's bound and the nearest unit's then changes sides. So a day
+ * in a zone east or west reads a few hours more, not all of them. */
+static void
+scan_all(scan_t *scan)
+{
+    const llmlab__cost_query_t *query = scan->sum.query;
+    const llmlab__cost_sum_t *sum = &scan->sum;
+
+    scan->unit = query->granularity == LLMLAB__HOURLY ? LLMLAB__LEVEL_HOUR
+                 : query->granularity == LLMLAB__TOTAL &&
+                         query->range->end - query->range->start >= LONG_RANGE
+                     ? LLMLAB__LEVEL_EIGHT_DAYS
+                     : LLMLAB__LEVEL_DAY;
+    scan_level(scan, scan->unit, nearest(scan->unit, sum->bounds[0]),
+               nearest(scan->unit, sum->bounds[sum->buckets]), on_unit);
+    for (size_t i = 0; i <= sum->buckets; i++) {
+        scan_edge(scan, i);
     }
+}
+
+/* Tags overlap: what they have together is not their sum. */
+static llmlab_status_t
+total_of_tags(llmlab__store_t *store, llmlab__reader_t *reader,
+              const llmlab__cost_query_t *query, llmlab__cost_result_t *out)
+{
+    llmlab__cost_query_t whole = *query;
+    llmlab__cost_result_t result;
+    llmlab_status_t status;
+
+    whole.group_by = 0;
+    whole.granularity = LLMLAB__TOTAL;
+    status = llmlab__cost_query(store, reader, &whole, &result);
+    if (status == LLMLAB_OK) {
+        llmlab__latency_t latency = out->latency;
+
+        out->total = result.total;
+        out->latency = result.latency;
+        result.latency = latency;
+    }
+    llmlab__cost_result_cleanup(&result);
+    return status;
 }
 
 llmlab_status_t
@@ -335,24 +347,25 @@ llmlab__cost_query(llmlab__store_t *store, llmlab__reader_t *reader,
                    const llmlab__cost_query_t *query,
                    llmlab__cost_result_t *out)
 {
-    sum_t sum = {.query = query,
-                 .result = out,
-                 .view = view_of(query->group_by),
-                 .status = LLMLAB_OK};
+    unsigned tag = 1u << LLMLAB__BY_TAG;
+    scan_t scan = {.store = store, .reader = reader};
 
-    memset(out, 0, sizeof(*out));
-    if (!bounds_make(&sum)) {
-        sum.status = llmlab__fail(LLMLAB_ENOMEM, "no memory for costs");
-    } else {
-        scan_all(&sum, store, reader);
+    llmlab__cost_sum_init(&scan.sum, query, out);
+    if (!view_of(query, &scan.view)) {
+        scan.sum.status =
+            llmlab__fail(LLMLAB_EUNSUPPORTED, "this is not rolled up");
+    } else if (bounds_make(&scan.sum)) {
+        scan_all(&scan);
     }
-    llmlab__free(sum.bounds);
-    llmlab__free(sum.slots);
-    if (sum.status != LLMLAB_OK) {
-        llmlab__free(out->rows);
-        memset(out, 0, sizeof(*out));
-        return sum.status;
+    llmlab__cost_sum_cleanup(&scan.sum);
+    llmlab__free(scan.series);
+    if (scan.sum.status != LLMLAB_OK) {
+        llmlab__cost_result_cleanup(out);
+        return scan.sum.status;
     }
-    rows_finish(out);
+    llmlab__cost_finish(out);
+    if ((query->group_by & tag) != 0 && (query->only & tag) == 0) {
+        return total_of_tags(store, reader, query, out);
+    }
     return LLMLAB_OK;
 }

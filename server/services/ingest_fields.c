@@ -6,7 +6,6 @@
 #include "base/id.h"
 #include "base/u128.h"
 
-#define MAX_TAGS 64
 
 /* U+0000 would end the text for half of those who read it later. */
 static bool
@@ -227,7 +226,7 @@ const char *
 llmlab__field_tags(llmlab__json_t *json, llmlab__arena_t *arena,
                    llmlab__text_t *out)
 {
-    llmlab__json_text_t tags[MAX_TAGS];
+    llmlab__json_text_t tags[LLMLAB__STEP_TAGS];
     const char *bad = NULL;
     size_t count = 0;
     size_t size = 2;
@@ -247,7 +246,7 @@ llmlab__field_tags(llmlab__json_t *json, llmlab__arena_t *arena,
         if (!llmlab__json_string(json, &tag)) {
             bad = "type";
             llmlab__json_skip(json);
-        } else if (count == MAX_TAGS || tag.size > LLMLAB__LABEL_MAX) {
+        } else if (count == LLMLAB__STEP_TAGS || tag.size > LLMLAB__LABEL_MAX) {
             bad = "too_large";
         } else if (tag.size > 0) {
             tags[count++] = tag;

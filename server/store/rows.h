@@ -49,6 +49,9 @@ typedef enum llmlab__sum_e {
         LLMLAB__SUMS
 } llmlab__sum_t;
 
+/* Tags of a step, at most. */
+#define LLMLAB__STEP_TAGS 64
+
 #define LLMLAB__FEMTO_PER_NANO 1000000
 
 /* Sums with the rests below their carry (0..999999). */

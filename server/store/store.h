@@ -75,13 +75,14 @@ typedef enum llmlab__level_e {
     LLMLAB__LEVEL_QUARTER = 0,
     LLMLAB__LEVEL_HOUR = 1,
     LLMLAB__LEVEL_DAY = 2,
+    LLMLAB__LEVEL_EIGHT_DAYS = 3,
     LLMLAB__LEVELS
 } llmlab__level_t;
 
 static inline int64_t
 llmlab__level_seconds(llmlab__level_t level)
 {
-    static const int64_t seconds[LLMLAB__LEVELS] = {900, 3600, 86400};
+    static const int64_t seconds[LLMLAB__LEVELS] = {900, 3600, 86400, 691200};
 
     return seconds[level];
 }
@@ -93,37 +94,61 @@ typedef enum llmlab__dimension_e {
     LLMLAB__BY_STATUS,
     LLMLAB__BY_ENVIRONMENT,
     LLMLAB__BY_KEY,
+    LLMLAB__CUBE, /* these are summed in any combination */
+    LLMLAB__BY_USER = LLMLAB__CUBE,
+    LLMLAB__BY_TAG,
+    LLMLAB__ROLLED, /* these are summed at all */
+    LLMLAB__BY_SESSION = LLMLAB__ROLLED,
     LLMLAB__DIMENSIONS
 } llmlab__dimension_t;
 
-/* Which dimensions roll-up rows are kept apart by; the others are 0. */
+/* Which dimensions roll-up rows are kept apart by; the others are 0. A step
+ * with two tags is in two rows of VIEW_TAG. */
 typedef enum llmlab__view_e {
     LLMLAB__VIEW_ALL = 0,
     LLMLAB__VIEW_MODEL = 1, /* provider and model */
     LLMLAB__VIEW_AGENT = 2,
+    LLMLAB__VIEW_SENDER = 3, /* status, environment and key */
+    LLMLAB__VIEW_USER = 4,
+    LLMLAB__VIEW_TAG = 5,
     LLMLAB__VIEWS
 } llmlab__view_t;
 
-static inline bool
-llmlab__view_has(llmlab__view_t view, llmlab__dimension_t dimension)
+static inline unsigned
+llmlab__view_dimensions(llmlab__view_t view)
 {
     static const unsigned dimensions[LLMLAB__VIEWS] = {
-        (1u << LLMLAB__DIMENSIONS) - 1,
+        (1u << LLMLAB__CUBE) - 1,
         1u << LLMLAB__BY_PROVIDER | 1u << LLMLAB__BY_MODEL,
-        1u << LLMLAB__BY_AGENT};
+        1u << LLMLAB__BY_AGENT,
+        1u << LLMLAB__BY_STATUS | 1u << LLMLAB__BY_ENVIRONMENT |
+            1u << LLMLAB__BY_KEY,
+        1u << LLMLAB__BY_USER,
+        1u << LLMLAB__BY_TAG};
 
-    return dimensions[view] >> dimension & 1;
+    return dimensions[view];
 }
 
+/* A combination of what a view is kept apart by has a number, the series. */
 typedef struct llmlab__rollup_row_s {
     int64_t start; /* in units of the level */
-    int64_t by[LLMLAB__DIMENSIONS];
+    int64_t series;
     llmlab__sums_t sums;
+    llmlab__text_t latency; /* packed; only when asked for */
 } llmlab__rollup_row_t;
 
 /* False ends the scan. */
 typedef bool (*llmlab__rollup_fn)(void *payload,
                                   const llmlab__rollup_row_t *row);
+
+typedef struct llmlab__rollup_query_s {
+    int64_t project;
+    llmlab__view_t view;
+    llmlab__level_t level;
+    int64_t from; /* in units of the level, included */
+    int64_t to;   /* excluded */
+    bool latency;
+} llmlab__rollup_query_t;
 
 typedef enum llmlab__trace_order_e {
     LLMLAB__NEWEST_FIRST,
@@ -308,12 +333,18 @@ typedef struct llmlab__store_ops_s {
                                   const unsigned char hash[LLMLAB__HASH_SIZE],
                                   const llmlab__answer_t *answer);
 
-    /* Roll-up rows of a level with from <= start < to, in the order of
-     * start. */
-    llmlab_status_t (*rollups)(llmlab__reader_t *reader, int64_t project,
-                               llmlab__view_t view, llmlab__level_t level,
-                               int64_t from, int64_t to,
+    /* Roll-up rows in the order of start. */
+    llmlab_status_t (*rollups)(llmlab__reader_t *reader,
+                               const llmlab__rollup_query_t *query,
                                llmlab__rollup_fn visit, void *payload);
+    /* What a view's series is kept apart by. LLMLAB_ENOTFOUND. */
+    llmlab_status_t (*series)(llmlab__reader_t *reader, llmlab__view_t view,
+                              int64_t series, int64_t by[LLMLAB__ROLLED]);
+    /* The number of the last change to the sums of some days (since 1970,
+     * from included, to excluded) that the reader sees. The same number: the
+     * same sums. 0 when that cannot be said: a newer change is under way. */
+    llmlab_status_t (*changed)(llmlab__reader_t *reader, int64_t project,
+                               int64_t from, int64_t to, uint64_t *out);
     /* 0 when the project has no such label. */
     int64_t (*label_find)(llmlab__reader_t *reader, int64_t project,
                           llmlab__label_kind_t kind, const char *text);

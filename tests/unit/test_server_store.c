@@ -19,6 +19,9 @@
 #include "base/id.h"
 #include "services/cost_service.h"
 #include "services/ingest.h"
+#include "store/latency.h"
+#include "store/pack.h"
+#include "store/sqlite/migrate.h"
 #include "store/store.h"
 
 #define INSTANCES 3
@@ -101,6 +104,9 @@ records_make(fixture_t *fixture)
     static const char *const kinds[] = {"llm_call", "agent", "chain",
                                         "tool_call", "embedding"};
     static const char *const agents[] = {"null", "\"a1\"", "\"a2\""};
+    static const char *const users[] = {"null", "\"u1\"", "\"u2\""};
+    static const char *const tags[] = {
+        "[]", "[\"t1\"]", "[\"t1\",\"t2\",\"t1\"]", "[\"\\u00e9\\n\"]"};
     static const char *const models[] = {"gpt-4o-mini", "claude-sonnet-4-5",
                                          "never-heard-of"};
 
@@ -144,13 +150,13 @@ records_make(fixture_t *fixture)
                 "\"type\":\"%s\",\"name\":\"x\",\"agent\":%s,"
                 "\"status\":\"%s\",\"start\":\"%s\",\"latency_ms\":%u.5,"
                 "\"provider\":\"%s\",\"model\":\"%s\",\"usage\":%s,"
-                "\"provider_cost\":%s,\"tags\":[\"t%u\"]}",
+                "\"provider_cost\":%s,\"user\":%s,\"tags\":%s}",
                 i + 1, n + 1, parent, n + 1, kinds[pick(fixture, 5)],
                 agents[pick(fixture, 3)],
                 pick(fixture, 9) == 0 ? "error" : "success", start,
                 (unsigned)pick(fixture, 5000), "openai",
-                models[pick(fixture, 3)], usage, cost,
-                (unsigned)pick(fixture, 4));
+                models[pick(fixture, 3)], usage, cost, users[pick(fixture, 3)],
+                tags[pick(fixture, 4)]);
         }
     }
 }
@@ -217,47 +223,137 @@ ask(sqlite3 *db, const char *sql)
     "sum(CASE counted WHEN 1 THEN ifnull(json_extract(usage,"               \
     "'$.input_tokens'),0) ELSE 0 END) AS input,"                            \
     "sum(CASE counted WHEN 1 THEN ifnull(json_extract(usage,"               \
-    "'$.output_tokens'),0) ELSE 0 END) AS output "
+    "'$.output_tokens'),0) ELSE 0 END) AS output,"                          \
+    "sum(CASE counted WHEN 1 THEN bucket_of(duration_ns) ELSE 0 END) "      \
+    "AS latency "
+
+/* Packed sums and latencies, for SQL. */
+static void
+sql_sum(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    llmlab__text_t packed = {sqlite3_value_blob(values[0]),
+                             (size_t)sqlite3_value_bytes(values[0])};
+    llmlab__sums_t sums;
+
+    (void)count;
+    assert_true(llmlab__sums_unpack(packed, &sums));
+    sqlite3_result_int64(context, sums.of[sqlite3_value_int(values[1])]);
+}
+
+/* Its calls, each as 4,096 and its bucket. */
+static void
+sql_latency(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    llmlab__text_t packed = {sqlite3_value_blob(values[0]),
+                             (size_t)sqlite3_value_bytes(values[0])};
+    llmlab__latency_t latency = {0};
+    int64_t sum = 0;
+
+    (void)count;
+    assert_true(llmlab__latency_sum(&latency, packed, 1));
+    for (int i = 0; i < LLMLAB__LATENCY_BUCKETS; i++) {
+        if (latency.octaves[i / 32] != NULL) {
+            sum += latency.octaves[i / 32][i % 32] * (4096 + i);
+        }
+    }
+    llmlab__latency_cleanup(&latency);
+    sqlite3_result_int64(context, sum);
+}
+
+static void
+sql_bucket(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    (void)count;
+    sqlite3_result_int64(
+        context, 4096 + llmlab__latency_bucket(sqlite3_value_int64(values[0])));
+}
+
+static sqlite3 *
+database_open(const fixture_t *fixture)
+{
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
+    (void)sqlite3_create_function(db, "sum_of", 2, SQLITE_UTF8, NULL, sql_sum,
+                                  NULL, NULL);
+    (void)sqlite3_create_function(db, "latency_of", 1, SQLITE_UTF8, NULL,
+                                  sql_latency, NULL, NULL);
+    (void)sqlite3_create_function(db, "bucket_of", 1, SQLITE_UTF8, NULL,
+                                  sql_bucket, NULL, NULL);
+    return db;
+}
+
+#define SPANS "(SELECT s.*,0 AS tag FROM span s)"
+/* A step with two tags twice, one without any once. */
+#define TAGGED                                                          \
+    "(SELECT DISTINCT s.*,ifnull(l.id,0) AS tag FROM span s LEFT JOIN " \
+    "json_each(s.tags) j LEFT JOIN label l ON l.project=s.project AND " \
+    "l.kind=7 AND l.text=j.value)"
+
+/* Each roll-up row of a view against the spans it stands for. */
+static void
+view_check(sqlite3 *db, llmlab__view_t view, llmlab__level_t level)
+{
+    static const char *const columns[LLMLAB__ROLLED] = {
+        "provider",    "model",   "agent", "status",
+        "environment", "api_key", "user",  "tag"};
+    char series[1024] = "";
+    char key[512] = "";
+    char sql[4096];
+    bool numbered = view == LLMLAB__VIEW_ALL || view == LLMLAB__VIEW_MODEL ||
+                    view == LLMLAB__VIEW_SENDER;
+
+    for (int i = 0; i < LLMLAB__ROLLED; i++) {
+        bool has = llmlab__view_dimensions(view) >> i & 1;
+
+        if (numbered && i < LLMLAB__CUBE) {
+            (void)snprintf(series + strlen(series),
+                           sizeof(series) - strlen(series), "%s%s=%s%s",
+                           i == 0 ? "(SELECT id FROM series WHERE " : " AND ",
+                           columns[i], has ? "s." : "0", has ? columns[i] : "");
+        } else if (has) {
+            (void)snprintf(series, sizeof(series), "s.%s", columns[i]);
+        }
+        if (has) {
+            (void)snprintf(key + strlen(key), sizeof(key) - strlen(key), ",%s",
+                           columns[i]);
+        }
+    }
+    (void)snprintf(
+        sql, sizeof(sql),
+        "WITH s AS (SELECT start_ns/%lld000000000 AS t%s," PER_SPAN
+        "FROM %s GROUP BY t%s)"
+        "SELECT count(*) FROM s LEFT JOIN rollup r ON r.view=%d AND "
+        "r.level=%d AND r.start=s.t AND r.series=%s%s WHERE NOT "
+        "ifnull(sum_of(sums,%d)=s.n AND sum_of(sums,%d)=s.calls AND "
+        "sum_of(sums,%d)=s.nano+s.rest/1000000 AND "
+        "sum_of(sums,%d)=s.rest%%1000000 AND sum_of(sums,%d)+sum_of(sums,%d)"
+        "=s.input AND sum_of(sums,%d)+sum_of(sums,%d)=s.output AND "
+        "latency_of(r.latency)=s.latency,0)",
+        (long long)llmlab__level_seconds(level), key,
+        view == LLMLAB__VIEW_TAG ? TAGGED : SPANS, key, (int)view, (int)level,
+        series, numbered ? ")" : "", LLMLAB__SUM_SPANS, LLMLAB__SUM_CALLS,
+        LLMLAB__SUM_COST_NANO, LLMLAB__SUM_COST_REST, LLMLAB__SUM_INPUT_TEXT,
+        LLMLAB__SUM_INPUT_CACHE_READ, LLMLAB__SUM_OUTPUT_TEXT,
+        LLMLAB__SUM_OUTPUT_REASONING);
+    assert_int_equal(ask(db, sql), 0);
+    (void)snprintf(sql, sizeof(sql),
+                   "SELECT (SELECT sum(sum_of(sums,%d)) FROM rollup WHERE "
+                   "view=%d AND level=%d)-(SELECT count(*) FROM %s)",
+                   LLMLAB__SUM_SPANS, (int)view, (int)level,
+                   view == LLMLAB__VIEW_TAG ? TAGGED : SPANS);
+    assert_int_equal(ask(db, sql), 0);
+}
 
 /* Each roll-up row and each trace row against the spans they stand for. */
 static void
 sums_check(fixture_t *fixture)
 {
-    static const char *const units[] = {"900000000000", "3600000000000",
-                                        "86400000000000"};
-    static const char *const views[] = {
-        "provider,model,agent,status,environment,api_key",
-        "provider,model,0 AS agent,0 AS status,0 AS environment,0 AS api_key",
-        ("0 AS provider,0 AS model,agent,0 AS status,0 AS environment,"
-         "0 AS api_key")};
-    char sql[4096];
-    sqlite3 *db;
+    sqlite3 *db = database_open(fixture);
 
-    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
-    for (int level = 0; level < LLMLAB__VIEWS * LLMLAB__LEVELS; level++) {
-        (void)snprintf(
-            sql, sizeof(sql),
-            "WITH s AS (SELECT start_ns/%s AS t,%s," PER_SPAN
-            "FROM span GROUP BY 1,2,3,4,5,6,7)"
-            "SELECT count(*) FROM s LEFT JOIN rollup r ON r.level=%d AND "
-            "r.start=s.t AND r.provider=s.provider AND r.model=s.model AND "
-            "r.agent=s.agent AND r.status=s.status AND "
-            "r.environment=s.environment AND r.api_key=s.api_key WHERE NOT "
-            "ifnull(r.spans=s.n AND r.calls=s.calls AND "
-            "r.cost_nano=s.nano+s.rest/1000000 AND "
-            "r.cost_rest=s.rest%%1000000 AND r.input_text+r.input_cache_read+"
-            "r.input_cache_write+r.input_cache_write_1h+r.input_audio+"
-            "r.input_image+r.input_video=s.input AND r.output_text+"
-            "r.output_reasoning+r.output_audio+r.output_image+r.output_video="
-            "s.output,0)",
-            units[level % LLMLAB__LEVELS], views[level / LLMLAB__LEVELS],
-            level);
-        assert_int_equal(ask(db, sql), 0);
-        (void)snprintf(sql, sizeof(sql),
-                       "SELECT (SELECT sum(spans) FROM rollup WHERE level=%d)-"
-                       "(SELECT count(*) FROM span)",
-                       level);
-        assert_int_equal(ask(db, sql), 0);
+    for (int at = 0; at < LLMLAB__VIEWS * LLMLAB__LEVELS; at++) {
+        view_check(db, (llmlab__view_t)(at / LLMLAB__LEVELS),
+                   (llmlab__level_t)(at % LLMLAB__LEVELS));
     }
     assert_int_equal(
         ask(db,
@@ -295,9 +391,8 @@ sums_check(fixture_t *fixture)
 static void
 intervals_check(fixture_t *fixture, unsigned expected)
 {
-    sqlite3 *db;
+    sqlite3 *db = database_open(fixture);
 
-    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
     assert_int_equal(ask(db, "SELECT sum(last-first+1) FROM received"),
                      expected);
     assert_int_equal(ask(db, "SELECT count(*) FROM received a JOIN received b "
@@ -360,7 +455,8 @@ row_check(fixture_t *fixture, sqlite3 *db, const llmlab__cost_query_t *query,
           const llmlab__cost_row_t *row)
 {
     static const char *const columns[LLMLAB__DIMENSIONS] = {
-        "provider", "model", "agent", "status", "environment", "api_key"};
+        "provider",    "model",   "agent", "status",
+        "environment", "api_key", "user"};
     int64_t end = query->granularity == LLMLAB__HOURLY  ? row->start + 3600
                   : query->granularity == LLMLAB__DAILY ? row->start + 86400
                                                         : query->range->end;
@@ -400,7 +496,11 @@ test_costs_in_every_zone(void **state)
     static const char *const zones[] = {"UTC",    "+05:45", "-03:30", "+01:00",
                                         "-11:00", "+12:00", "+12:45"};
     static const unsigned groups[] = {
-        0, 1u << LLMLAB__BY_MODEL, 1u << LLMLAB__BY_AGENT,
+        0,
+        1u << LLMLAB__BY_MODEL,
+        1u << LLMLAB__BY_AGENT,
+        1u << LLMLAB__BY_USER,
+        1u << LLMLAB__BY_STATUS | 1u << LLMLAB__BY_ENVIRONMENT,
         1u << LLMLAB__BY_MODEL | 1u << LLMLAB__BY_STATUS};
     sqlite3 *db;
     fixture_t *fixture = *state;
@@ -419,7 +519,7 @@ test_costs_in_every_zone(void **state)
     assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
     reader = store->ops->acquire(store);
     for (size_t i = 0; i < sizeof(zones) / sizeof(zones[0]); i++) {
-        for (int at = 0; at < 12; at++) {
+        for (int at = 0; at < 18; at++) {
             llmlab__range_texts_t texts = {.tz = zones[i]};
             llmlab__time_range_t range;
             llmlab__problem_t problem;
@@ -451,13 +551,128 @@ test_costs_in_every_zone(void **state)
                 first = result.total;
             }
             assert_memory_equal(&first, &result.total, sizeof(first));
-            free(result.rows);
+            llmlab__cost_result_cleanup(&result);
             llmlab__zone_close(&range.zone);
         }
     }
     store->ops->release(store, reader);
     (void)sqlite3_close(db);
     assert_int_equal(first.of[LLMLAB__SUM_SPANS], INSTANCES * RECORDS);
+}
+
+static void
+run(sqlite3 *db, const char *sql)
+{
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK) {
+        fail_msg("%s: %s", sqlite3_errmsg(db), sql);
+    }
+}
+
+static void
+run_in(const char *path, const char *sql)
+{
+    sqlite3 *db;
+
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    run(db, sql);
+    (void)sqlite3_close(db);
+}
+
+/* A file of schema 1 with the fixture's spans and their sums. */
+static void
+old_database_make(const fixture_t *fixture, const char *path)
+{
+    static const char *const copied[] = {"setting", "project",  "api_key",
+                                         "label",   "instance", "received",
+                                         "span",    "trace",    "score"};
+    char sql[4096];
+    sqlite3 *db = database_open(fixture);
+
+    assert_int_equal(llmlab__migrations[0].number, 1);
+    (void)unlink(path);
+    (void)snprintf(sql, sizeof(sql), "ATTACH '%s' AS old", path);
+    run(db, sql);
+    run_in(path, llmlab__migrations[0].sql);
+    run_in(path, "PRAGMA user_version=1");
+    for (size_t i = 0; i < sizeof(copied) / sizeof(copied[0]); i++) {
+        char columns[1024] = "";
+        sqlite3_stmt *list;
+
+        (void)snprintf(sql, sizeof(sql), "PRAGMA old.table_info(%s)",
+                       copied[i]);
+        assert_int_equal(sqlite3_prepare_v2(db, sql, -1, &list, NULL),
+                         SQLITE_OK);
+        while (sqlite3_step(list) == SQLITE_ROW) {
+            (void)snprintf(columns + strlen(columns),
+                           sizeof(columns) - strlen(columns), "%s%s",
+                           columns[0] == '\0' ? "" : ",",
+                           (const char *)sqlite3_column_text(list, 1));
+        }
+        sqlite3_finalize(list);
+        (void)snprintf(sql, sizeof(sql),
+                       "INSERT INTO old.%s(%s) SELECT %s FROM main.%s %s",
+                       copied[i], columns, columns, copied[i],
+                       i == 3 ? "WHERE kind<>7" : "");
+        run(db, sql);
+    }
+    (void)snprintf(sql, sizeof(sql),
+                   "INSERT INTO old.rollup SELECT r.project,r.level,r.start,"
+                   "s.provider,s.model,s.agent,s.status,s.environment,"
+                   "s.api_key");
+    for (int i = 0; i < LLMLAB__SUMS; i++) {
+        (void)snprintf(sql + strlen(sql), sizeof(sql) - strlen(sql),
+                       ",sum_of(sums,%d)", i);
+    }
+    (void)snprintf(sql + strlen(sql), sizeof(sql) - strlen(sql),
+                   " FROM main.rollup r JOIN main.series s ON s.id=r.series "
+                   "WHERE r.view=0 AND r.level<3");
+    run(db, sql);
+    (void)sqlite3_close(db);
+}
+
+/* What an older version stored adds up as before, and gets what came since:
+ * sums by user and by tag, latencies. */
+static void
+test_upgrades_a_filled_file(void **state)
+{
+    fixture_t *fixture = *state;
+    llmlab__store_t *store = fixture->store;
+    char old[80];
+    char path[64];
+    sqlite3 *db;
+
+    records_make(fixture);
+    for (unsigned i = 0; i < INSTANCES; i++) {
+        llmlab__batch_t *batch = batch_make(fixture, i, 0, RECORDS);
+
+        store->ops->apply(store, &batch, 1);
+        assert_int_equal(batch->accepted, RECORDS);
+        llmlab__batch_destroy(batch);
+    }
+    (void)snprintf(old, sizeof(old), "%s.old", fixture->path);
+    old_database_make(fixture, old);
+    store_close(fixture);
+    memcpy(path, fixture->path, sizeof(path));
+    assert_int_equal(rename(old, path), 0);
+
+    assert_int_equal(llmlab__store_sqlite_open(&fixture->store, path),
+                     LLMLAB_OK);
+    sums_check(fixture);
+    db = database_open(fixture);
+    assert_int_equal(ask(db, "SELECT count(*) FROM span"), INSTANCES * RECORDS);
+    assert_int_equal(ask(db, "SELECT count(*) FROM sqlite_schema WHERE "
+                             "name='rollup_old'"),
+                     0);
+    (void)sqlite3_close(db);
+    /* And it goes on: what is sent again is known. */
+    for (unsigned i = 0; i < INSTANCES; i++) {
+        llmlab__batch_t *batch = batch_make(fixture, i, 0, RECORDS);
+
+        fixture->store->ops->apply(fixture->store, &batch, 1);
+        assert_int_equal(batch->duplicate, RECORDS);
+        llmlab__batch_destroy(batch);
+    }
+    sums_check(fixture);
 }
 
 static void
@@ -516,6 +731,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_any_order_any_overlap, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_costs_in_every_zone, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_upgrades_a_filled_file, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
     };

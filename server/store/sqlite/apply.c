@@ -33,6 +33,12 @@ row_labels(llmlab__apply_t *apply, const llmlab__row_t *row,
     if (status == LLMLAB_OK) {
         status = label(apply, LLMLAB__LABEL_USER, row->user, &out->user);
     }
+    if (status == LLMLAB_OK) {
+        out->tags = &apply->tags;
+        status = llmlab__tags_read(apply->connection, &apply->sqlite->labels,
+                                   apply->batch->project, apply->day, row->tags,
+                                   &apply->tags);
+    }
     return status;
 }
 
@@ -118,20 +124,20 @@ span_insert(llmlab__apply_t *apply, const llmlab__row_t *row,
 }
 
 static void
-rollup_key(llmlab__apply_t *apply, int64_t start_ns,
-           const llmlab__labels_t *labels, int outcome,
-           llmlab__rollup_key_t *key)
+place_set(const llmlab__apply_t *apply, int64_t start_ns,
+          const llmlab__labels_t *labels, int outcome, llmlab__place_t *place)
 {
-    memset(key, 0, sizeof(*key));
-    key->project = apply->batch->project;
-    key->level = LLMLAB__LEVEL_QUARTER;
-    key->start = start_ns / LLMLAB__QUARTER_NS;
-    key->by[LLMLAB__BY_PROVIDER] = labels->provider;
-    key->by[LLMLAB__BY_MODEL] = labels->model;
-    key->by[LLMLAB__BY_AGENT] = labels->agent;
-    key->by[LLMLAB__BY_STATUS] = outcome;
-    key->by[LLMLAB__BY_ENVIRONMENT] = apply->environment;
-    key->by[LLMLAB__BY_KEY] = apply->batch->api_key;
+    place->project = apply->batch->project;
+    place->start_ns = start_ns;
+    place->by[LLMLAB__BY_PROVIDER] = labels->provider;
+    place->by[LLMLAB__BY_MODEL] = labels->model;
+    place->by[LLMLAB__BY_AGENT] = labels->agent;
+    place->by[LLMLAB__BY_STATUS] = outcome;
+    place->by[LLMLAB__BY_ENVIRONMENT] = apply->environment;
+    place->by[LLMLAB__BY_KEY] = apply->batch->api_key;
+    place->by[LLMLAB__BY_USER] = labels->user;
+    place->by[LLMLAB__BY_TAG] = 0;
+    place->tags = labels->tags;
 }
 
 /* Of a step whose usage is a child's: it is a step and no more. */
@@ -214,8 +220,8 @@ tree_add(llmlab__apply_t *apply, llmlab__trace_t *trace,
 static llmlab_status_t
 row_store(llmlab__apply_t *apply, llmlab__row_t *row, llmlab__trace_t *trace)
 {
-    llmlab__rollup_key_t key;
-    llmlab__sums_t sums = row->sums;
+    llmlab__contribution_t what = {row->sums, row->duration_ns};
+    llmlab__place_t place;
     llmlab__labels_t labels;
     bool counted;
     llmlab_status_t status = row_labels(apply, row, &labels);
@@ -236,12 +242,13 @@ row_store(llmlab__apply_t *apply, llmlab__row_t *row, llmlab__trace_t *trace)
         return LLMLAB_OK;
     }
     if (!counted) {
-        sums_uncount(&sums);
+        sums_uncount(&what.sums);
+        what.latency_ns = -1;
     }
-    rollup_key(apply, row->start_ns, &labels, row->outcome, &key);
-    status = llmlab__rollup_add(&apply->sqlite->rollups, &key, &sums, 1);
+    place_set(apply, row->start_ns, &labels, row->outcome, &place);
+    status = llmlab__contribute(&apply->sqlite->rollups, &place, &what, 1);
     if (status == LLMLAB_OK) {
-        status = llmlab__trace_merge(apply, trace, row, &labels, &sums);
+        status = llmlab__trace_merge(apply, trace, row, &labels, &what.sums);
     }
     if (status == LLMLAB_OK) {
         status = llmlab__trace_touch(&apply->sqlite->traces, trace);
@@ -312,7 +319,8 @@ unsampled_apply(llmlab__apply_t *apply, llmlab__row_t *row)
 {
     uint64_t total = 0;
     uint64_t known = 0;
-    llmlab__rollup_key_t key;
+    llmlab__contribution_t what = {row->sums, -1};
+    llmlab__place_t place;
     llmlab__labels_t labels;
     llmlab_status_t status;
 
@@ -347,8 +355,8 @@ unsampled_apply(llmlab__apply_t *apply, llmlab__row_t *row)
         return status;
     }
     apply->batch->accepted += total;
-    rollup_key(apply, row->start_ns, &labels, row->outcome, &key);
-    status = llmlab__rollup_add(&apply->sqlite->rollups, &key, &row->sums, 1);
+    place_set(apply, row->start_ns, &labels, row->outcome, &place);
+    status = llmlab__contribute(&apply->sqlite->rollups, &place, &what, 1);
     return status == LLMLAB_OK ? remainder_insert(apply, row, &labels) : status;
 }
 
@@ -428,6 +436,22 @@ batch_apply(llmlab__apply_t *apply)
     return status;
 }
 
+/* The transaction's number, first in memory, so that what it changes can be
+ * told before it is seen; one that fails leaves a gap. */
+static llmlab_status_t
+revision_write(llmlab__sqlite_t *sqlite)
+{
+    sqlite3_stmt *sql =
+        llmlab__connection_sql(&sqlite->writer, LLMLAB__SQL_REVISION_PUT);
+
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    sqlite->rollups.number = ++sqlite->revision;
+    sqlite3_bind_int64(sql, 1, (int64_t)sqlite->revision);
+    return llmlab__connection_run(&sqlite->writer, sql, "count a transaction");
+}
+
 void
 llmlab__memory_clear(llmlab__sqlite_t *sqlite)
 {
@@ -467,6 +491,9 @@ transaction(llmlab__sqlite_t *sqlite, llmlab__batch_t **batches, size_t count,
     }
     if (status == LLMLAB_OK) {
         status = llmlab__trace_flush(connection, &sqlite->traces);
+    }
+    if (status == LLMLAB_OK) {
+        status = revision_write(sqlite);
     }
     if (status == LLMLAB_OK) {
         status = llmlab__rollup_flush(connection, &sqlite->rollups);

@@ -4,6 +4,13 @@
 
 #include "store/sqlite/sqlite_store.h"
 
+/* The labels of a step's tags, each once. Without any it is 0 alone. */
+typedef struct llmlab__tags_s {
+    llmlab__text_t text;
+    size_t count;
+    int64_t of[LLMLAB__STEP_TAGS];
+} llmlab__tags_t;
+
 /* What the steps of one batch share. */
 typedef struct llmlab__apply_s {
     llmlab__sqlite_t *sqlite;
@@ -14,6 +21,7 @@ typedef struct llmlab__apply_s {
     int64_t service;
     int64_t day;
     llmlab__intervals_t known;
+    llmlab__tags_t tags; /* of the last step: the next one's are often alike */
 } llmlab__apply_t;
 
 typedef struct llmlab__labels_s {
@@ -21,9 +29,34 @@ typedef struct llmlab__labels_s {
     int64_t model;
     int64_t agent;
     int64_t user;
+    const llmlab__tags_t *tags;
 } llmlab__labels_t;
 
 #define LLMLAB__QUARTER_NS (INT64_C(900) * 1000000000)
+
+/* contribute.c: what a span adds to the roll-ups. */
+
+/* Read a JSON array of tags. The text must live as long as *tags. */
+llmlab_status_t llmlab__tags_read(llmlab__connection_t *connection,
+                                  llmlab__label_cache_t *labels,
+                                  int64_t project, int64_t day,
+                                  llmlab__text_t text, llmlab__tags_t *tags);
+/* What the columns from `counted` on say: see LLMLAB__SQL_SPAN_GET. */
+void llmlab__span_contribution(sqlite3_stmt *sql, int column, int status,
+                               llmlab__contribution_t *out);
+/* Where a span adds, by the cube's dimensions and user. */
+typedef struct llmlab__place_s {
+    int64_t project;
+    int64_t start_ns;
+    int64_t by[LLMLAB__ROLLED]; /* without the tag */
+    const llmlab__tags_t *tags;
+} llmlab__place_t;
+
+/* Add to the quarter hours of every view; sign -1 takes it away again. */
+llmlab_status_t llmlab__contribute(llmlab__rollup_cache_t *rollups,
+                                   const llmlab__place_t *place,
+                                   const llmlab__contribution_t *what,
+                                   int sign);
 
 /* correct.c: changes to spans that are stored already. */
 

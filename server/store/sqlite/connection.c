@@ -8,13 +8,6 @@
 #define SUM_COLUMNS                  LLMLAB__SUM_MAP(SUM_COLUMN_)
 #define SUM_PARAMETERS               LLMLAB__SUM_MAP(SUM_PARAMETER_)
 
-#define ROLLUP_KEY                                     \
-    "project,level,start,provider,model,agent,status," \
-    "environment,api_key"
-#define ROLLUP_KEY_IS                                      \
-    "project=? AND level=? AND start=? AND provider=? AND" \
-    " model=? AND agent=? AND status=? AND environment=? AND api_key=?"
-
 static const char *const texts[LLMLAB__SQL_COUNT] = {
     [LLMLAB__SQL_BEGIN] = "BEGIN IMMEDIATE",
     [LLMLAB__SQL_BEGIN_READ] = "BEGIN",
@@ -27,11 +20,11 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
         "price_key,usage,tags,detail) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
         "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
     [LLMLAB__SQL_SPAN_GET] =
-        "SELECT provider,model,agent,status,environment,api_key,usage,"
-        "cost_nano,cost_rest,client_nano,client_rest,priced,counted,"
-        "duration_ns,usage_source FROM span WHERE project=? AND start_ns=? AND "
-        "span_id=? AND trace_high=? AND "
-        "trace_low=?",
+        "SELECT provider,model,agent,status,environment,api_key,user,tags,"
+        "counted,priced,usage_source,duration_ns,ifnull(cost_nano,0),"
+        "ifnull(cost_rest,0),ifnull(client_nano,0),ifnull(client_rest,0),"
+        "usage FROM span WHERE project=? AND start_ns=? AND span_id=? AND "
+        "trace_high=? AND trace_low=?",
     [LLMLAB__SQL_SPAN_UNCOUNT] =
         "UPDATE span SET counted=0 WHERE project=? AND start_ns=? AND "
         "span_id=? AND trace_high=? AND trace_low=?",
@@ -68,14 +61,29 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
         "agent=excluded.agent,user=excluded.user,"
         "environment=excluded.environment,session=excluded.session,"
         "models=excluded.models,tags=excluded.tags",
+    [LLMLAB__SQL_SERIES_FIND] =
+        "SELECT id FROM series WHERE project=? AND provider=? AND model=? AND "
+        "agent=? AND status=? AND environment=? AND api_key=?",
+    [LLMLAB__SQL_SERIES_INSERT] =
+        "INSERT INTO series(project,provider,model,agent,status,environment,"
+        "api_key) VALUES(?,?,?,?,?,?,?)",
+    [LLMLAB__SQL_SERIES_GET] =
+        "SELECT provider,model,agent,status,environment,api_key FROM series "
+        "WHERE id=?",
     [LLMLAB__SQL_ROLLUP_GET] =
-        "SELECT 1" SUM_COLUMNS " FROM rollup WHERE " ROLLUP_KEY_IS,
-    [LLMLAB__SQL_ROLLUP_PUT] = "REPLACE INTO rollup(" ROLLUP_KEY SUM_COLUMNS
-                               ") VALUES(?,?,?,?,?,?,?,?,?" SUM_PARAMETERS ")",
+        "SELECT sums,latency FROM rollup WHERE project=? AND view=? AND "
+        "level=? AND start=? AND series=?",
+    [LLMLAB__SQL_ROLLUP_PUT] =
+        "REPLACE INTO rollup(project,view,level,start,series,sums,latency) "
+        "VALUES(?,?,?,?,?,?,?)",
     [LLMLAB__SQL_ROLLUP_SCAN] =
-        "SELECT start,provider,model,agent,status,environment,"
-        "api_key" SUM_COLUMNS " FROM rollup WHERE project=? AND level=? AND "
-        "start>=? AND start<? ORDER BY start",
+        "SELECT start,series,sums FROM rollup WHERE project=? AND view=? AND "
+        "level=? AND start>=? AND start<? ORDER BY start",
+    [LLMLAB__SQL_ROLLUP_SCAN_LATENCY] =
+        "SELECT start,series,sums,latency FROM rollup WHERE project=? AND "
+        "view=? AND level=? AND start>=? AND start<? ORDER BY start",
+    [LLMLAB__SQL_REVISION_GET] = "SELECT number FROM revision",
+    [LLMLAB__SQL_REVISION_PUT] = "UPDATE revision SET number=?",
     [LLMLAB__SQL_LABEL_FIND] =
         "SELECT id FROM label WHERE project=? AND kind=? AND text=?",
     [LLMLAB__SQL_LABEL_INSERT] =
@@ -187,12 +195,18 @@ llmlab__connection_open(llmlab__connection_t *connection, const char *path,
 }
 
 void
-llmlab__connection_close(llmlab__connection_t *connection)
+llmlab__connection_finish(llmlab__connection_t *connection)
 {
     for (int i = 0; i < LLMLAB__SQL_COUNT; i++) {
         sqlite3_finalize(connection->statements[i]);
         connection->statements[i] = NULL;
     }
+}
+
+void
+llmlab__connection_close(llmlab__connection_t *connection)
+{
+    llmlab__connection_finish(connection);
     sqlite3_close(connection->db);
     connection->db = NULL;
 }
@@ -236,6 +250,16 @@ llmlab__bind_text(sqlite3_stmt *statement, int column, llmlab__text_t text)
         sqlite3_bind_text64(statement, column, text.data, text.size,
                             SQLITE_STATIC, SQLITE_UTF8);
     }
+}
+
+llmlab__text_t
+llmlab__column_blob(sqlite3_stmt *statement, int column)
+{
+    llmlab__text_t text;
+
+    text.data = sqlite3_column_blob(statement, column);
+    text.size = (size_t)sqlite3_column_bytes(statement, column);
+    return text;
 }
 
 llmlab__text_t

@@ -17,26 +17,27 @@ key_bind(sqlite3_stmt *sql, const llmlab__trace_t *trace,
     sqlite3_bind_int64(sql, 5, (int64_t)trace->row.trace_low);
 }
 
-/* Where a stored span's sums are, and what they are: as a call in *call, as a
- * mere step in *step. LLMLAB_ENOTFOUND: it is expired, and what it added stays
- * as it is. */
+/* Where a stored span adds, and what. */
+typedef struct stored_s {
+    llmlab__place_t place;
+    llmlab__tags_t tags;
+    llmlab__contribution_t what;
+} stored_t;
+
+/* LLMLAB_ENOTFOUND: it is expired, and what it added stays as it is. */
 static llmlab_status_t
-contribution(llmlab__apply_t *apply, const llmlab__trace_t *trace,
-             const llmlab__node_t *node, llmlab__rollup_key_t *key,
-             llmlab__sums_t *call, llmlab__sums_t *step)
+stored_read(llmlab__apply_t *apply, const llmlab__trace_t *trace,
+            const llmlab__node_t *node, stored_t *out)
 {
     sqlite3_stmt *sql =
         llmlab__connection_sql(apply->connection, LLMLAB__SQL_SPAN_GET);
-    bool unknown;
-    int priced;
+    llmlab_status_t status;
     int code;
 
+    memset(out, 0, sizeof(*out));
     if (sql == NULL) {
         return LLMLAB_EIO;
     }
-    memset(key, 0, sizeof(*key));
-    memset(call, 0, sizeof(*call));
-    memset(step, 0, sizeof(*step));
     key_bind(sql, trace, node);
     code = sqlite3_step(sql);
     if (code != SQLITE_ROW) {
@@ -45,52 +46,42 @@ contribution(llmlab__apply_t *apply, const llmlab__trace_t *trace,
                    ? LLMLAB_ENOTFOUND
                    : llmlab__connection_fail(apply->connection, "read a span");
     }
-    key->project = trace->project;
-    key->level = LLMLAB__LEVEL_QUARTER;
-    key->start = node->start_ns / LLMLAB__QUARTER_NS;
-    for (int i = 0; i < LLMLAB__DIMENSIONS; i++) {
-        key->by[i] = sqlite3_column_int64(sql, i);
+    out->place.project = trace->project;
+    out->place.start_ns = node->start_ns;
+    out->place.tags = &out->tags;
+    for (int i = 0; i <= LLMLAB__BY_USER; i++) {
+        out->place.by[i] = sqlite3_column_int64(sql, i);
     }
-    step->of[LLMLAB__SUM_SPANS] = 1;
-    step->of[LLMLAB__SUM_DURATION_NS] = sqlite3_column_int64(sql, 13);
-    if (sqlite3_column_int(sql, 12) != 0) {
-        llmlab__usage_text_sums(llmlab__column_text(sql, 6), call);
-        priced = sqlite3_column_int(sql, 11);
-        /* The rule of pricing_step.c. */
-        unknown = sqlite3_column_int(sql, 14) != LLMLAB_USAGE_NONE ||
-                  sqlite3_column_int(sql, 3) == LLMLAB_SUCCESS;
-        call->of[LLMLAB__SUM_CALLS] = 1;
-        call->of[LLMLAB__SUM_COST_NANO] = sqlite3_column_int64(sql, 7);
-        call->of[LLMLAB__SUM_COST_REST] = sqlite3_column_int64(sql, 8);
-        call->of[LLMLAB__SUM_CLIENT_NANO] = sqlite3_column_int64(sql, 9);
-        call->of[LLMLAB__SUM_CLIENT_REST] = sqlite3_column_int64(sql, 10);
-        call->of[LLMLAB__SUM_UNPRICED] = priced == LLMLAB_UNPRICED && unknown;
-        call->of[LLMLAB__SUM_ESTIMATED] = priced == LLMLAB_ESTIMATED_RATE;
-    }
+    llmlab__span_contribution(sql, 8, (int)out->place.by[LLMLAB__BY_STATUS],
+                              &out->what);
+    status = llmlab__tags_read(apply->connection, &apply->sqlite->labels,
+                               trace->project, apply->day,
+                               llmlab__column_text(sql, 7), &out->tags);
     sqlite3_reset(sql);
-    return LLMLAB_OK;
+    return status;
 }
 
 llmlab_status_t
 llmlab__span_uncount(llmlab__apply_t *apply, llmlab__trace_t *trace,
                      llmlab__node_t *node)
 {
-    llmlab__rollup_key_t key;
-    llmlab__sums_t call;
-    llmlab__sums_t step;
+    stored_t stored;
     sqlite3_stmt *sql;
-    llmlab_status_t status =
-        contribution(apply, trace, node, &key, &call, &step);
+    llmlab_status_t status = stored_read(apply, trace, node, &stored);
 
     if (status == LLMLAB_ENOTFOUND) {
         node->counted = false;
         return LLMLAB_OK;
     }
+    /* It stays a step. */
+    stored.what.sums.of[LLMLAB__SUM_SPANS] = 0;
+    stored.what.sums.of[LLMLAB__SUM_DURATION_NS] = 0;
     if (status == LLMLAB_OK) {
-        status = llmlab__rollup_add(&apply->sqlite->rollups, &key, &call, -1);
+        status = llmlab__contribute(&apply->sqlite->rollups, &stored.place,
+                                    &stored.what, -1);
     }
     if (status == LLMLAB_OK) {
-        status = llmlab__trace_sum(&trace->row, &call, -1);
+        status = llmlab__trace_sum(&trace->row, &stored.what.sums, -1);
     }
     if (status != LLMLAB_OK) {
         return status;
@@ -117,28 +108,30 @@ span_fill(llmlab__apply_t *apply, const llmlab__trace_t *trace,
           llmlab__node_t *node, const given_t *given)
 {
     llmlab__rollup_cache_t *rollups = &apply->sqlite->rollups;
-    llmlab__rollup_key_t key;
-    llmlab__sums_t call;
-    llmlab__sums_t step;
+    uint8_t gets = node->lacks & given->gives;
+    stored_t stored;
     sqlite3_stmt *sql;
     llmlab_status_t status = LLMLAB_OK;
 
-    if (node->lacks & given->gives & LLMLAB__LACKS_AGENT) {
-        status = contribution(apply, trace, node, &key, &call, &step);
+    if (gets & (LLMLAB__LACKS_AGENT | LLMLAB__LACKS_USER)) {
+        status = stored_read(apply, trace, node, &stored);
         if (status == LLMLAB_ENOTFOUND) {
             node->lacks = 0;
             return LLMLAB_OK;
         }
-        if (status == LLMLAB_OK && !llmlab__sums_add(&call, &step)) {
+        if (status == LLMLAB_OK) {
             status =
-                llmlab__fail(LLMLAB_EOVERFLOW, "a sum would exceed 64 bits");
+                llmlab__contribute(rollups, &stored.place, &stored.what, -1);
+        }
+        if (gets & LLMLAB__LACKS_AGENT) {
+            stored.place.by[LLMLAB__BY_AGENT] = given->agent;
+        }
+        if (gets & LLMLAB__LACKS_USER) {
+            stored.place.by[LLMLAB__BY_USER] = given->user;
         }
         if (status == LLMLAB_OK) {
-            status = llmlab__rollup_add(rollups, &key, &call, -1);
-        }
-        key.by[LLMLAB__BY_AGENT] = given->agent;
-        if (status == LLMLAB_OK) {
-            status = llmlab__rollup_add(rollups, &key, &call, 1);
+            status =
+                llmlab__contribute(rollups, &stored.place, &stored.what, 1);
         }
     }
     if (status != LLMLAB_OK) {

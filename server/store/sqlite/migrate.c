@@ -1,8 +1,10 @@
 #include "store/sqlite/migrate.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/status.h"
+#include "store/sqlite/upgrade.h"
 
 static llmlab_status_t
 version_read(sqlite3 *db, int *out)
@@ -20,6 +22,27 @@ version_read(sqlite3 *db, int *out)
     return status;
 }
 
+/* Steps that need more than SQL, by the name after their number. */
+static const struct {
+    const char *name;
+    llmlab_status_t (*run)(sqlite3 *db);
+} upgrades[] = {
+    {"series.sql", llmlab__upgrade_series},
+};
+
+static llmlab_status_t
+step_upgrade(sqlite3 *db, const llmlab__migration_t *step)
+{
+    const char *name = strchr(step->name, '_');
+
+    for (size_t i = 0; i < sizeof(upgrades) / sizeof(upgrades[0]); i++) {
+        if (name != NULL && strcmp(name + 1, upgrades[i].name) == 0) {
+            return upgrades[i].run(db);
+        }
+    }
+    return LLMLAB_OK;
+}
+
 static llmlab_status_t
 step_apply(sqlite3 *db, const llmlab__migration_t *step)
 {
@@ -32,7 +55,7 @@ step_apply(sqlite3 *db, const llmlab__migration_t *step)
         return llmlab__fail(LLMLAB_EIO, "migration %s: %s", step->name,
                             sqlite3_errmsg(db));
     }
-    return LLMLAB_OK;
+    return step_upgrade(db, step);
 }
 
 llmlab_status_t

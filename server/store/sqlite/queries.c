@@ -5,44 +5,6 @@
 #include "base/status.h"
 #include "store/sqlite/sqlite_store.h"
 
-llmlab_status_t
-llmlab__sqlite_rollups(llmlab__reader_t *reader, int64_t project,
-                       llmlab__view_t view, llmlab__level_t level, int64_t from,
-                       int64_t to, llmlab__rollup_fn visit, void *payload)
-{
-    llmlab__connection_t *connection = &reader->connection;
-    sqlite3_stmt *sql =
-        llmlab__connection_sql(connection, LLMLAB__SQL_ROLLUP_SCAN);
-    llmlab__rollup_row_t row;
-    int code;
-
-    if (sql == NULL) {
-        return LLMLAB_EIO;
-    }
-    sqlite3_bind_int64(sql, 1, project);
-    sqlite3_bind_int(sql, 2, (int)view * LLMLAB__LEVELS + (int)level);
-    sqlite3_bind_int64(sql, 3, from);
-    sqlite3_bind_int64(sql, 4, to);
-    while ((code = sqlite3_step(sql)) == SQLITE_ROW) {
-        row.start = sqlite3_column_int64(sql, 0);
-        for (int i = 0; i < LLMLAB__DIMENSIONS; i++) {
-            row.by[i] = sqlite3_column_int64(sql, 1 + i);
-        }
-        for (int i = 0; i < LLMLAB__SUMS; i++) {
-            row.sums.of[i] =
-                sqlite3_column_int64(sql, 1 + LLMLAB__DIMENSIONS + i);
-        }
-        if (!visit(payload, &row)) {
-            code = SQLITE_DONE;
-            break;
-        }
-    }
-    sqlite3_reset(sql);
-    return code == SQLITE_DONE
-               ? LLMLAB_OK
-               : llmlab__connection_fail(connection, "read roll-ups");
-}
-
 int64_t
 llmlab__sqlite_label_find(llmlab__reader_t *reader, int64_t project,
                           llmlab__label_kind_t kind, const char *text)

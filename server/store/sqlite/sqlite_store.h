@@ -8,6 +8,7 @@
 
 #include <sqlite3.h>
 
+#include "store/sqlite/changes.h"
 #include "store/sqlite/label_cache.h"
 #include "store/sqlite/rollup_cache.h"
 #include "store/sqlite/trace_cache.h"
@@ -25,9 +26,15 @@ typedef enum llmlab__sql_e {
     LLMLAB__SQL_TRACE_NODES,
     LLMLAB__SQL_TRACE_GET,
     LLMLAB__SQL_TRACE_PUT,
+    LLMLAB__SQL_SERIES_FIND,
+    LLMLAB__SQL_SERIES_INSERT,
+    LLMLAB__SQL_SERIES_GET,
     LLMLAB__SQL_ROLLUP_GET,
     LLMLAB__SQL_ROLLUP_PUT,
     LLMLAB__SQL_ROLLUP_SCAN,
+    LLMLAB__SQL_ROLLUP_SCAN_LATENCY,
+    LLMLAB__SQL_REVISION_GET,
+    LLMLAB__SQL_REVISION_PUT,
     LLMLAB__SQL_LABEL_FIND,
     LLMLAB__SQL_LABEL_INSERT,
     LLMLAB__SQL_LABEL_COUNT,
@@ -54,6 +61,7 @@ typedef struct llmlab__connection_s {
 
 struct llmlab__reader_s {
     llmlab__connection_t connection;
+    llmlab__changes_t *changes;
     struct llmlab__reader_s *next;
 };
 
@@ -69,7 +77,10 @@ typedef struct llmlab__sqlite_s {
     llmlab__label_cache_t labels;
     llmlab__trace_cache_t traces;
     llmlab__rollup_cache_t rollups;
-    int log_pages; /* in the log since the last checkpoint */
+    uint64_t revision; /* the last transaction's number */
+    int log_pages;     /* in the log since the last checkpoint */
+
+    llmlab__changes_t changes;
 
     llmlab__reader_t *changer; /* below write_lock; NULL: not needed yet */
 
@@ -86,6 +97,8 @@ typedef struct llmlab__sqlite_s {
 
 llmlab_status_t llmlab__connection_open(llmlab__connection_t *connection,
                                         const char *path, bool writer);
+/* Let go of the statements alone. */
+void llmlab__connection_finish(llmlab__connection_t *connection);
 void llmlab__connection_close(llmlab__connection_t *connection);
 /* The statement, reset and unbound; NULL with the detail set. */
 sqlite3_stmt *llmlab__connection_sql(llmlab__connection_t *connection,
@@ -101,6 +114,7 @@ llmlab_status_t llmlab__connection_run(llmlab__connection_t *connection,
 void llmlab__bind_text(sqlite3_stmt *statement, int column,
                        llmlab__text_t text);
 llmlab__text_t llmlab__column_text(sqlite3_stmt *statement, int column);
+llmlab__text_t llmlab__column_blob(sqlite3_stmt *statement, int column);
 
 /* apply.c */
 void llmlab__sqlite_apply(llmlab__store_t *store, llmlab__batch_t **batches,
@@ -182,12 +196,21 @@ extern const llmlab__job_ops_t llmlab__sqlite_job_ops;
 /* expire.c */
 extern const llmlab__upkeep_ops_t llmlab__sqlite_upkeep_ops;
 
-/* queries.c */
+/* series.c */
+
+/* The number of a combination, made if it is new. */
+llmlab_status_t llmlab__series_intern(llmlab__connection_t *connection,
+                                      int64_t project, llmlab__view_t view,
+                                      const int64_t by[LLMLAB__ROLLED],
+                                      int64_t *out);
+llmlab_status_t llmlab__sqlite_series(llmlab__reader_t *reader,
+                                      llmlab__view_t view, int64_t series,
+                                      int64_t by[LLMLAB__ROLLED]);
 llmlab_status_t llmlab__sqlite_rollups(llmlab__reader_t *reader,
-                                       int64_t project, llmlab__view_t view,
-                                       llmlab__level_t level, int64_t from,
-                                       int64_t to, llmlab__rollup_fn visit,
-                                       void *payload);
+                                       const llmlab__rollup_query_t *query,
+                                       llmlab__rollup_fn visit, void *payload);
+
+/* queries.c */
 int64_t llmlab__sqlite_label_find(llmlab__reader_t *reader, int64_t project,
                                   llmlab__label_kind_t kind, const char *text);
 llmlab__text_t llmlab__sqlite_label_text(llmlab__reader_t *reader, int64_t id);

@@ -99,6 +99,8 @@ sqlite_acquire(llmlab__store_t *store)
                 LLMLAB_OK) {
             llmlab__free(reader);
             reader = NULL;
+        } else if (reader != NULL) {
+            reader->changes = &sqlite->changes;
         }
     }
     if (reader != NULL) {
@@ -158,6 +160,50 @@ llmlab__changer_open(llmlab__sqlite_t *sqlite)
     return LLMLAB_OK;
 }
 
+static llmlab_status_t
+revision_read(llmlab__connection_t *connection, uint64_t *out)
+{
+    sqlite3_stmt *sql =
+        llmlab__connection_sql(connection, LLMLAB__SQL_REVISION_GET);
+    int code;
+
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    code = sqlite3_step(sql);
+    *out = code == SQLITE_ROW ? (uint64_t)sqlite3_column_int64(sql, 0) : 0;
+    sqlite3_reset(sql);
+    return code == SQLITE_ROW
+               ? LLMLAB_OK
+               : llmlab__connection_fail(connection, "read the revision");
+}
+
+static llmlab_status_t
+revision_load(llmlab__sqlite_t *sqlite)
+{
+    llmlab_status_t status = revision_read(&sqlite->writer, &sqlite->revision);
+
+    llmlab__changes_set_base(&sqlite->changes, sqlite->revision);
+    return status;
+}
+
+static llmlab_status_t
+sqlite_changed(llmlab__reader_t *reader, int64_t project, int64_t from,
+               int64_t to, uint64_t *out)
+{
+    uint64_t seen;
+    llmlab_status_t status = revision_read(&reader->connection, &seen);
+
+    *out = 0;
+    if (status == LLMLAB_OK) {
+        uint64_t last =
+            llmlab__changes_last(reader->changes, project, from, to);
+
+        *out = last <= seen ? last : 0;
+    }
+    return status;
+}
+
 static void
 sqlite_close(llmlab__store_t *store)
 {
@@ -178,6 +224,7 @@ sqlite_close(llmlab__store_t *store)
     llmlab__trace_cache_cleanup(&sqlite->traces);
     llmlab__rollup_cache_cleanup(&sqlite->rollups);
     llmlab__connection_close(&sqlite->writer);
+    llmlab__changes_cleanup(&sqlite->changes);
     pthread_mutex_destroy(&sqlite->write_lock);
     pthread_mutex_destroy(&sqlite->reader_lock);
     if (sqlite->lock_fd >= 0) {
@@ -210,6 +257,8 @@ static const llmlab__store_ops_t sqlite_ops = {
     .answer_find = llmlab__sqlite_answer_find,
     .answer_add = llmlab__sqlite_answer_add,
     .rollups = llmlab__sqlite_rollups,
+    .series = llmlab__sqlite_series,
+    .changed = sqlite_changed,
     .label_find = llmlab__sqlite_label_find,
     .label_text = llmlab__sqlite_label_text,
     .traces = llmlab__sqlite_traces,
@@ -245,12 +294,17 @@ llmlab__store_sqlite_open(llmlab__store_t **out, const char *path)
     sqlite->lock_fd = -1;
     (void)pthread_mutex_init(&sqlite->write_lock, NULL);
     (void)pthread_mutex_init(&sqlite->reader_lock, NULL);
+    llmlab__changes_init(&sqlite->changes);
+    sqlite->rollups.changes = &sqlite->changes;
     sqlite->path = llmlab__strndup(path, strlen(path));
     status = sqlite->path == NULL
                  ? llmlab__fail(LLMLAB_ENOMEM, "no memory for the store")
                  : llmlab__connection_open(&sqlite->writer, path, true);
     if (status == LLMLAB_OK) {
         status = llmlab__migrate(sqlite->writer.db);
+    }
+    if (status == LLMLAB_OK) {
+        status = revision_load(sqlite);
     }
     if (status != LLMLAB_OK) {
         sqlite_close(&sqlite->store);
@@ -283,5 +337,5 @@ llmlab__store_sqlite_own(llmlab__store_t *store)
                             "another llmlab-server serves %s already",
                             sqlite->path);
     }
-    return LLMLAB_OK;
+    return revision_load(sqlite);
 }

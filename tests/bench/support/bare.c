@@ -143,7 +143,7 @@ bench_bare_run(bench_bare_t *out, const char *from, const char *to,
 {
     /* What a batch makes the server write. */
     static const char *const tables[] = {"label", "instance", "received",
-                                         "trace", "rollup"};
+                                         "trace", "rollup",   "series"};
     copy_t copy = {NULL, NULL, out, rows_per_commit};
     uint64_t other = 0;
     int status = -1;
