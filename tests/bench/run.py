@@ -53,7 +53,8 @@ def machine():
 def benches(build, only):
     found = sorted(build.glob("bench/bench_*"))
     found = [p for p in found if os.access(p, os.X_OK) and p.is_file()]
-    return [p for p in found + [HERE / "price_peers.py"] if only in p.name]
+    found += [HERE / "price_peers.py", *sorted(HERE.glob("bindings_*.py"))]
+    return [p for p in found if only in p.name]
 
 
 def run_one(program, build):
