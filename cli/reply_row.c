@@ -5,6 +5,7 @@
 
 #include "cli/file.h"
 #include "cli/times.h"
+#include "usage/request.h"
 
 /* A member that is a string; null and other types leave out as it was. */
 static bool
@@ -75,6 +76,12 @@ cli_reply_row_parse(cli_reply_row_t *row, const char *line, size_t size)
         } else if (llmlab__json_key_is(&key, "response_file")) {
             taken = take_text(&json, row->response_file,
                               sizeof(row->response_file));
+        } else if (llmlab__json_key_is(&key, "request_file")) {
+            taken =
+                take_text(&json, row->request_file, sizeof(row->request_file));
+        } else if (llmlab__json_key_is(&key, "request_model")) {
+            taken = take_text(&json, row->request_model,
+                              sizeof(row->request_model));
         } else if (llmlab__json_key_is(&key, "status")) {
             taken = take_status(&json, &row->status);
         } else if (llmlab__json_key_is(&key, "stream")) {
@@ -132,6 +139,30 @@ add_headers(const llmlab__json_text_t *headers, llmlab_reply_t *reply)
     }
 }
 
+/* What the reply leaves unsaid and its request tells. A request that is not
+ * there tells nothing. */
+static void
+add_request(const cli_reply_row_t *row, const char *root, llmlab__buf_t *body,
+            llmlab_reply_t *reply)
+{
+    llmlab__request_facts_t request;
+
+    if (reply->model[0] == '\0') {
+        memcpy(reply->model, row->request_model, sizeof(row->request_model));
+    }
+    if (row->request_file[0] == '\0' ||
+        (reply->model[0] != '\0' &&
+         reply->usage_source != LLMLAB_USAGE_ESTIMATED) ||
+        !cli_file_read_in(body, root, row->request_file)) {
+        return;
+    }
+    llmlab__request_facts_read(&request, (const char *)body->data, body->size);
+    llmlab__request_facts_complete(&request.prompt, reply);
+    if (reply->model[0] == '\0') {
+        memcpy(reply->model, request.model, sizeof(request.model));
+    }
+}
+
 const char *
 cli_reply_row_read(const cli_reply_row_t *row, const char *root,
                    llmlab__buf_t *body, llmlab_reply_t *reply,
@@ -144,6 +175,7 @@ cli_reply_row_read(const cli_reply_row_t *row, const char *root,
                                 body->size);
     add_headers(&row->headers, reply);
     llmlab_reply_set_url(reply, row->url, strlen(row->url));
+    add_request(row, root, body, reply);
     return NULL;
 }
 

@@ -1,7 +1,7 @@
 /* A recorded reply: one row of an index.jsonl, and the reply it points to.
  * Read are the request's facts (id, provider, api, status, stream, url,
- * headers, response_file, at_utc or recorded_at), never a field that states
- * the answer (model, usage, ...). */
+ * headers, response_file, request_file, request_model, at_utc or recorded_at),
+ * never a field that states the answer (model, usage, ...). */
 #ifndef LLMLAB_CLI_REPLY_ROW_H
 #define LLMLAB_CLI_REPLY_ROW_H
 
@@ -22,6 +22,8 @@ typedef struct cli_reply_row_s {
     char api[48];
     char url[4096];
     char response_file[1024];
+    char request_file[1024]; /* read where the reply leaves something unsaid */
+    char request_model[160];
     int64_t status;  /* 0: not stated */
     int64_t time_ns; /* Unix; 0: not stated */
     bool stream;

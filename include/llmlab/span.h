@@ -221,7 +221,9 @@ LLMLAB_API llmlab_status_t llmlab_span_set_prompt(llmlab_span_t *span,
 
 /**
  * Read model, usage, cost, id, finish reason and errors out of a provider's
- * reply (JSON or a whole stream) and price it. See llmlab_usage_read().
+ * reply (JSON or a whole stream) and price it. See llmlab_usage_read(). A reply
+ * without counts, such as a stream that was cut, gets estimated ones, marked so
+ * (usage_source); the status says LLMLAB_ENOUSAGE all the same.
  * @return as llmlab_usage_read, or LLMLAB_EUNPRICED; the span keeps what could
  *         be read in any case
  */
@@ -236,10 +238,12 @@ LLMLAB_API llmlab_status_t llmlab_span_set_reply(llmlab_span_t *span,
                                                  const llmlab_reply_t *reply);
 
 /**
- * The request as it is sent to the provider. Its text is not kept: as the
- * setting fingerprint says, a keyed hash of the prompt goes into the span,
- * computed here, on the caller's thread (docs/FINGERPRINTS.md tells at what
- * cost). With fingerprint=off the body is not looked at.
+ * The request as it is sent to the provider. Its text is not kept. Taken from
+ * it, here, on the caller's thread: the model asked for, unless
+ * llmlab_span_set_request_model() told one, which prices a reply that names
+ * none (Cohere); an estimate of the prompt's tokens, used only if the reply's
+ * are estimated too; and, as the setting fingerprint says, a keyed hash of the
+ * prompt. docs/USAGE.md and docs/FINGERPRINTS.md tell at what cost.
  * @param provider, api  put into the span; NULL leaves them as they are
  * @param body           JSON; not kept
  * @return LLMLAB_OK; LLMLAB_EPARSE (no JSON, or no prompt in it: the span has

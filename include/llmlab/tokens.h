@@ -1,7 +1,8 @@
 /* An estimate of how many tokens a text is, for where no usage arrives: a
  * stream that was cut, a model of one's own. It is no tokenizer: docs/USAGE.md
  * tells how far it is off. What it gives is marked as estimated wherever it
- * goes, and nothing uses it unasked. */
+ * goes. The readers of replies (llmlab/usage.h) use it by themselves where a
+ * reply states no usage, and never beside a provider's own counts. */
 #ifndef LLMLAB_TOKENS_H
 #define LLMLAB_TOKENS_H
 

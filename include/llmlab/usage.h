@@ -97,7 +97,8 @@ typedef enum llmlab_usage_source_e {
  * llmlab_usage_read() and the stream reader. Texts are NUL-terminated, empty
  * where the reply is silent, and cut at their array's size. */
 typedef struct llmlab_reply_s {
-    llmlab_usage_t usage;
+    llmlab_usage_t usage; /* as the provider counts; where it does not, an
+                             estimate of what was said, as the next tells */
     llmlab_usage_source_t usage_source;
     int complete;          /* 1: the reply ended as its protocol says */
     int is_stream;         /* 1: SSE, NDJSON or an event stream */
@@ -167,13 +168,15 @@ LLMLAB_API llmlab_usage_field_t llmlab_usage_field_find(const char *name,
  * out of one whole reply: JSON, SSE, NDJSON or a Bedrock event stream (told
  * apart by its first bytes).
  *
- * @param out      filled in any case; never holds a guess
+ * @param out      filled in any case. A reply without counts, such as a stream
+ *                 that was cut, holds an estimate of the output that it shows
+ *                 (llmlab/tokens.h), marked as such in usage_source
  * @param provider "openai", "anthropic", "gemini", ...; NULL or "": found from
  *                 the reply's form
  * @param api      "chat_completions", "responses", "messages", ...; NULL or
  *                 "": found from the reply's form
  * @param body     size bytes; not kept, needs no NUL
- * @return LLMLAB_OK; LLMLAB_ENOUSAGE (readable, no usage in it);
+ * @return LLMLAB_OK; LLMLAB_ENOUSAGE (readable, no usage stated in it);
  *         LLMLAB_EPARSE (detail names what is wrong; what was found before
  *         the fault stays in *out with complete = 0); LLMLAB_EOVERFLOW (a
  *         count above 2^63 - 1); LLMLAB_EINVAL (out is NULL, or body is NULL

@@ -201,7 +201,7 @@ open_container(llmlab__push_t *push, bool object)
     } else {
         push->in_object[push->depth / 64] &= ~bit;
     }
-    if (!is_quiet(push) && push->mode == LLMLAB__PUSH_LOOK &&
+    if (!is_quiet(push) && push->mode != LLMLAB__PUSH_SKIP &&
         push->handler->enter(push->context, object)) {
         push->loud++;
     }

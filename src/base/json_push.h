@@ -18,7 +18,8 @@
 typedef enum llmlab__push_mode_e {
     LLMLAB__PUSH_SKIP = 0,
     LLMLAB__PUSH_LOOK,  /* enter() or scalar() gets it */
-    LLMLAB__PUSH_STREAM /* piece() gets a string's raw bytes as they come */
+    LLMLAB__PUSH_STREAM /* as LOOK, and piece() gets a string's raw
+                           bytes as they come */
 } llmlab__push_mode_t;
 
 typedef struct llmlab__push_handler_s {

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/u128.h"
 #include "trace/span.h"
+#include "usage/request.h"
 
 /* The worst of several statuses is the first that is none. */
 static llmlab_status_t
@@ -365,7 +366,9 @@ put_reply(llmlab_span_t *span, const llmlab_reply_t *reply)
     if (reply->has_provider_cost) {
         status = first_of(status, put_stated_cost(span, reply));
     }
-    set_flag(span, reply->complete, LLMLAB__RECORD_USAGE_COMPLETE);
+    set_flag(span,
+             reply->complete && reply->usage_source != LLMLAB_USAGE_ESTIMATED,
+             LLMLAB__RECORD_USAGE_COMPLETE);
     if (reply->is_stream) {
         span->record.flags |= LLMLAB__RECORD_STREAM;
     }
@@ -382,12 +385,18 @@ llmlab_span_set_reply(llmlab_span_t *span, const llmlab_reply_t *reply)
 {
     llmlab_status_t status = llmlab__span_usable(span);
     llmlab_status_t priced;
+    llmlab_reply_t completed;
 
     if (status != LLMLAB_OK) {
         return status;
     }
     if (reply == NULL) {
         return LLMLAB_EINVAL;
+    }
+    if (reply->usage_source == LLMLAB_USAGE_ESTIMATED) {
+        completed = *reply;
+        llmlab__request_facts_complete(&span->prompt, &completed);
+        reply = &completed;
     }
     status = put_reply(span, reply);
     if (reply->usage.present == 0) {

@@ -1,5 +1,23 @@
-/* What a request tells: who is asked, and the fingerprint of the prompt. */
+/* What a request tells: who is asked, how long the prompt is, and its
+ * fingerprint. */
 #include "trace/span.h"
+
+#include "usage/request.h"
+
+/* What the reply may leave unsaid. */
+static llmlab_status_t
+take_facts(llmlab_span_t *span, const void *body, size_t size)
+{
+    llmlab__request_facts_t facts;
+
+    llmlab__request_facts_read(&facts, body, size);
+    span->prompt = facts.prompt;
+    if ((span->items.has >> LLMLAB__ITEM_REQUEST_MODEL & 1) != 0) {
+        return LLMLAB_OK; /* the caller said it */
+    }
+    span->dirty = true;
+    return llmlab__span_put_text(span, LLMLAB__ITEM_REQUEST_MODEL, facts.model);
+}
 
 static llmlab_status_t
 put_fingerprint(llmlab_span_t *span, const void *body, size_t size)
@@ -41,6 +59,9 @@ llmlab_span_set_request(llmlab_span_t *span, const char *provider,
     }
     if (status == LLMLAB_OK && api != NULL) {
         status = llmlab__span_put_text(span, LLMLAB__ITEM_API, api);
+    }
+    if (status == LLMLAB_OK) {
+        status = take_facts(span, body, size);
     }
     if (status != LLMLAB_OK || !span->sampled ||
         span->tracer->fingerprint == LLMLAB__FINGERPRINT_OFF) {

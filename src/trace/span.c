@@ -27,6 +27,7 @@ reset(llmlab_span_t *span, llmlab__tracer_t *tracer)
     span->identity.room = LLMLAB__SPAN_IDENTITY;
     span->identity.has = 0;
     span->input_tokens = 0;
+    memset(&span->prompt, 0, sizeof(span->prompt));
     span->output_tokens = 0;
     span->price_key = NULL;
     span->price_table = NULL;

@@ -8,6 +8,8 @@
 #include <stdint.h>
 
 #include "pricing/facts.h"
+#include <llmlab/tokens.h>
+
 #include "trace/items.h"
 #include "trace/record.h"
 #include "trace/recorder.h"
@@ -36,6 +38,7 @@ struct llmlab_span_s {
     const char *price_table;
     uint64_t input_tokens;
     uint64_t output_tokens;
+    llmlab_tokens_t prompt; /* the request's, where nobody will count them */
     llmlab__record_t record;
     unsigned char items_room[LLMLAB__SPAN_ITEMS];
     unsigned char identity_room[LLMLAB__SPAN_IDENTITY];

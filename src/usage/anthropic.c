@@ -125,6 +125,8 @@ static const llmlab__node_t usage_nodes[] = {
 
 static const llmlab__node_t block_nodes[] = {
     LLMLAB__WORD("type", ITEM_TYPE),
+    LLMLAB__TOKEN("text", TEXT),
+    LLMLAB__TOKEN("thinking", TEXT),
     LLMLAB__NODES_END,
 };
 
@@ -158,9 +160,10 @@ on_block(llmlab__reader_t *reader, llmlab__moment_t moment,
 
 static const llmlab__node_t delta_nodes[] = {
     LLMLAB__VALUE_HOOK("stop_reason", llmlab__on_stop),
-    LLMLAB__TOKEN("text"),
-    LLMLAB__TOKEN("thinking"),
-    LLMLAB__TOKEN("partial_json"),
+    LLMLAB__TOKEN("text", TEXT),
+    LLMLAB__TOKEN("thinking", TEXT),
+    LLMLAB__TOKEN("partial_json", TEXT),
+    LLMLAB__TOKEN("content", TEXT), /* of a compaction */
     LLMLAB__NODES_END,
 };
 
@@ -187,7 +190,7 @@ static const llmlab__node_t root_nodes[] = {
     LLMLAB__INSIDE("delta", delta_nodes),
     LLMLAB__HOOKED("content_block", block_nodes, on_block),
     MESSAGE_NODES,
-    LLMLAB__TOKEN("completion"),
+    LLMLAB__TOKEN("completion", TEXT),
     LLMLAB__HOOKED("result", result_nodes, llmlab__on_several),
     LLMLAB__HOOKED("error", llmlab__error_nodes, llmlab__on_error),
     LLMLAB__STRICT("amazon-bedrock-invocationMetrics",

@@ -85,8 +85,20 @@ on_content(llmlab__reader_t *reader, llmlab__moment_t moment,
 
 static const llmlab__node_t nothing_nodes[] = {LLMLAB__NODES_END};
 
+static const llmlab__node_t text_nodes[] = {
+    LLMLAB__TOKEN("text", TEXT),
+    LLMLAB__NODES_END,
+};
+
+static const llmlab__node_t thought_nodes[] = {
+    LLMLAB__TOKEN("text", TEXT),
+    LLMLAB__INSIDE("reasoningText", text_nodes),
+    LLMLAB__NODES_END,
+};
+
 static const llmlab__node_t block_nodes[] = {
-    LLMLAB__TOKEN("text"),
+    LLMLAB__TOKEN("text", TEXT),
+    LLMLAB__TOKENS("reasoningContent", TEXT, thought_nodes),
     LLMLAB__HOOKED("toolUse", nothing_nodes, on_tool_use),
     LLMLAB__NODES_END,
 };
@@ -101,9 +113,15 @@ static const llmlab__node_t output_nodes[] = {
     LLMLAB__NODES_END,
 };
 
+static const llmlab__node_t tool_input_nodes[] = {
+    LLMLAB__TOKEN("input", TEXT),
+    LLMLAB__NODES_END,
+};
+
 static const llmlab__node_t delta_nodes[] = {
-    LLMLAB__TOKEN("text"),
-    LLMLAB__TOKEN("reasoningContent"),
+    LLMLAB__INSIDE("toolUse", tool_input_nodes),
+    LLMLAB__TOKEN("text", TEXT),
+    LLMLAB__TOKENS("reasoningContent", TEXT, thought_nodes),
     LLMLAB__NODES_END,
 };
 
@@ -231,11 +249,11 @@ static const llmlab__node_t root_nodes[] = {
     LLMLAB__COUNT("inputTextTokenCount", IN),
     LLMLAB__HOOKED("results", result_nodes, llmlab__on_several),
     LLMLAB__COUNT("totalOutputTextTokenCount", OUT),
-    LLMLAB__TOKEN("outputText"),
+    LLMLAB__TOKEN("outputText", TEXT),
     LLMLAB__VALUE_HOOK("completionReason", llmlab__on_stop),
     LLMLAB__COUNT("prompt_token_count", IN),
     LLMLAB__COUNT("generation_token_count", OUT),
-    LLMLAB__TOKEN("generation"),
+    LLMLAB__TOKEN("generation", TEXT),
     LLMLAB__VALUE_HOOK("stop_reason", llmlab__on_stop),
     LLMLAB__HOOKED("error", llmlab__error_nodes, llmlab__on_error),
     LLMLAB__STRICT("amazon-bedrock-invocationMetrics",

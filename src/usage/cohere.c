@@ -27,6 +27,16 @@ static const llmlab__node_t usage_nodes[] = {
 
 static const llmlab__node_t nothing_nodes[] = {LLMLAB__NODES_END};
 
+static const llmlab__node_t function_nodes[] = {
+    LLMLAB__TOKEN("arguments", TEXT),
+    LLMLAB__NODES_END,
+};
+
+static const llmlab__node_t tool_call_nodes[] = {
+    LLMLAB__INSIDE("function", function_nodes),
+    LLMLAB__NODES_END,
+};
+
 static void
 on_tool_calls(llmlab__reader_t *reader, llmlab__moment_t moment,
               llmlab__json_type_t type, const llmlab__json_text_t *text)
@@ -40,8 +50,8 @@ on_tool_calls(llmlab__reader_t *reader, llmlab__moment_t moment,
 }
 
 static const llmlab__node_t text_nodes[] = {
-    LLMLAB__TOKEN("text"),
-    LLMLAB__TOKEN("thinking"),
+    LLMLAB__TOKEN("text", TEXT),
+    LLMLAB__TOKEN("thinking", TEXT),
     LLMLAB__NODES_END,
 };
 
@@ -58,9 +68,9 @@ on_message(llmlab__reader_t *reader, llmlab__moment_t moment,
 }
 
 static const llmlab__node_t message_nodes[] = {
-    LLMLAB__TOKEN("tool_plan"),
+    LLMLAB__TOKEN("tool_plan", TEXT),
     LLMLAB__INSIDE("content", text_nodes),
-    LLMLAB__HOOKED("tool_calls", nothing_nodes, on_tool_calls),
+    LLMLAB__HOOKED("tool_calls", tool_call_nodes, on_tool_calls),
     LLMLAB__NODES_END,
 };
 
@@ -97,7 +107,7 @@ static const llmlab__node_t root_nodes[] = {
     LLMLAB__STRICT("usage", usage_nodes),
     LLMLAB__INSIDE("delta", delta_nodes),
     LLMLAB__WORD("response_id", ID),
-    LLMLAB__TOKEN("text"),
+    LLMLAB__TOKEN("text", TEXT),
     LLMLAB__HOOKED("tool_calls", nothing_nodes, on_tool_calls),
     LLMLAB__STRICT("meta", usage_nodes),
     LLMLAB__VALUE_HOOK("is_finished", on_finished),

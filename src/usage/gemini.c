@@ -161,8 +161,8 @@ on_function_call(llmlab__reader_t *reader, llmlab__moment_t moment,
 static const llmlab__node_t nothing_nodes[] = {LLMLAB__NODES_END};
 
 static const llmlab__node_t part_nodes[] = {
-    LLMLAB__TOKEN("text"),
-    LLMLAB__TOKEN("inlineData"),
+    LLMLAB__TOKEN("text", TEXT),
+    LLMLAB__TOKEN("inlineData", NOTHING),
     LLMLAB__HOOKED("functionCall", nothing_nodes, on_function_call),
     LLMLAB__NODES_END,
 };
@@ -385,7 +385,7 @@ static const llmlab__node_t interaction_metadata_nodes[] = {
 };
 
 static const llmlab__node_t interaction_delta_nodes[] = {
-    LLMLAB__TOKEN("text"),
+    LLMLAB__TOKEN("text", TEXT),
     LLMLAB__NODES_END,
 };
 

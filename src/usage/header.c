@@ -46,8 +46,15 @@ add_bedrock_count(llmlab_reply_t *reply, llmlab_usage_field_t field,
     uint64_t count;
     uint64_t part;
 
+    if (!read_count(value, &count)) {
+        return;
+    }
+    if (reply->usage_source == LLMLAB_USAGE_ESTIMATED) {
+        llmlab_usage_init(usage);
+        reply->usage_source = LLMLAB_USAGE_NONE;
+    }
     if ((usage->present != 0 && !reply->usage_in_headers) ||
-        llmlab_usage_get(usage, field, NULL) || !read_count(value, &count)) {
+        llmlab_usage_get(usage, field, NULL)) {
         return;
     }
     if (field == LLMLAB_USAGE_INPUT_TOKENS) {

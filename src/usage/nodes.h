@@ -89,10 +89,21 @@ typedef enum llmlab__kind_e {
     LLMLAB__NODE_COUNT,
     LLMLAB__NODE_SECONDS, /* a count of microseconds */
     LLMLAB__NODE_WORD,
-    LLMLAB__NODE_TOKEN, /* output, if it is not empty */
+    LLMLAB__NODE_TOKEN, /* output, if it is not empty; slot: a llmlab__said */
     LLMLAB__NODE_HOOK,  /* a scalar that the hook reads */
     LLMLAB__NODE_BASE64 /* a reply inside a reply */
 } llmlab__kind_t;
+
+/* Where a text of the answer is measured. Some servers say it twice: of each
+ * pair the longer counts. */
+typedef enum llmlab__said_e {
+    LLMLAB__SAID_NOTHING = 0, /* not measured: no tokens are billed for it */
+    LLMLAB__SAID_TEXT,
+    LLMLAB__SAID_TEXT_AGAIN,
+    LLMLAB__SAID_THOUGHT,
+    LLMLAB__SAID_THOUGHT_AGAIN,
+    LLMLAB__SAID
+} llmlab__said_t;
 
 /* Why a hook is called. */
 typedef enum llmlab__moment_e {
@@ -114,8 +125,8 @@ typedef struct llmlab__node_s {
     uint8_t kind;
     uint8_t slot;   /* a slot or a word */
     uint8_t strict; /* another type than the node's is a fault */
-    const struct llmlab__node_s *nodes; /* of a container; ends with a NULL
-                                           key */
+    const struct llmlab__node_s *nodes; /* of a container, or of a token's
+                                           parts; ends with a NULL key */
     llmlab__hook_t *hook;
 } llmlab__node_t;
 
@@ -134,9 +145,16 @@ typedef struct llmlab__node_s {
     {                                                                         \
         LLMLAB__KEY(name), .kind = LLMLAB__NODE_WORD, .slot = LLMLAB__##where \
     }
-#define LLMLAB__TOKEN(name)                           \
-    {                                                 \
-        LLMLAB__KEY(name), .kind = LLMLAB__NODE_TOKEN \
+#define LLMLAB__TOKEN(name, where)                      \
+    {                                                   \
+        LLMLAB__KEY(name), .kind = LLMLAB__NODE_TOKEN,  \
+                           .slot = LLMLAB__SAID_##where \
+    }
+/* Which may also be an array of parts. */
+#define LLMLAB__TOKENS(name, where, inner)                                \
+    {                                                                     \
+        LLMLAB__KEY(name), .kind = LLMLAB__NODE_TOKEN,                    \
+                           .slot = LLMLAB__SAID_##where, .nodes = (inner) \
     }
 #define LLMLAB__VALUE_HOOK(name, function)                               \
     {                                                                    \

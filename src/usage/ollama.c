@@ -28,8 +28,8 @@ on_message(llmlab__reader_t *reader, llmlab__moment_t moment,
 }
 
 static const llmlab__node_t message_nodes[] = {
-    LLMLAB__TOKEN("content"),
-    LLMLAB__TOKEN("thinking"),
+    LLMLAB__TOKEN("content", TEXT),
+    LLMLAB__TOKEN("thinking", TEXT),
     LLMLAB__HOOKED("tool_calls", nothing_nodes, on_tool_calls),
     LLMLAB__NODES_END,
 };
@@ -48,7 +48,7 @@ on_done(llmlab__reader_t *reader, llmlab__moment_t moment,
 static const llmlab__node_t root_nodes[] = {
     LLMLAB__WORD("model", MODEL),
     LLMLAB__HOOKED("message", message_nodes, on_message),
-    LLMLAB__TOKEN("response"),
+    LLMLAB__TOKEN("response", TEXT),
     LLMLAB__VALUE_HOOK("done", on_done),
     LLMLAB__VALUE_HOOK("done_reason", llmlab__on_stop),
     LLMLAB__COUNT("prompt_eval_count", IN),

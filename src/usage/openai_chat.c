@@ -5,6 +5,7 @@
 
 static const llmlab__node_t function_nodes[] = {
     LLMLAB__WORD("name", ITEM_NAME),
+    LLMLAB__TOKEN("arguments", TEXT),
     LLMLAB__NODES_END,
 };
 
@@ -30,11 +31,28 @@ static const llmlab__node_t tool_call_nodes[] = {
     LLMLAB__NODES_END,
 };
 
+/* Mistral writes its thoughts so. */
+static const llmlab__node_t thought_nodes[] = {
+    LLMLAB__TOKEN("text", TEXT),
+    LLMLAB__NODES_END,
+};
+
+static const llmlab__node_t value_nodes[] = {
+    LLMLAB__TOKEN("value", TEXT), /* assistants */
+    LLMLAB__NODES_END,
+};
+
+static const llmlab__node_t part_text_nodes[] = {
+    LLMLAB__TOKENS("text", TEXT, value_nodes),
+    LLMLAB__TOKENS("thinking", TEXT, thought_nodes),
+    LLMLAB__NODES_END,
+};
+
 static const llmlab__node_t message_nodes[] = {
-    LLMLAB__TOKEN("content"),
-    LLMLAB__TOKEN("reasoning_content"),
-    LLMLAB__TOKEN("reasoning"),
-    LLMLAB__TOKEN("refusal"),
+    LLMLAB__TOKENS("content", TEXT, part_text_nodes),
+    LLMLAB__TOKEN("reasoning_content", THOUGHT),
+    LLMLAB__TOKEN("reasoning", THOUGHT_AGAIN),
+    LLMLAB__TOKEN("refusal", TEXT),
     LLMLAB__HOOKED("tool_calls", tool_call_nodes, on_tool_call),
     LLMLAB__NODES_END,
 };
@@ -53,7 +71,7 @@ on_choice(llmlab__reader_t *reader, llmlab__moment_t moment,
 static const llmlab__node_t choice_nodes[] = {
     LLMLAB__INSIDE("delta", message_nodes),
     LLMLAB__INSIDE("message", message_nodes),
-    LLMLAB__TOKEN("text"),
+    LLMLAB__TOKEN("text", TEXT),
     LLMLAB__VALUE_HOOK("finish_reason", llmlab__on_stop),
     LLMLAB__NODES_END,
 };
@@ -159,7 +177,7 @@ static const llmlab__node_t root_nodes[] = {
     LLMLAB__HOOKED("usage", llmlab__openai_usage_nodes, on_usage),
     LLMLAB__WORD("service_tier", TIER),
     LLMLAB__HOOKED("error", llmlab__error_nodes, llmlab__on_error),
-    LLMLAB__TOKEN("text"),                  /* transcriptions */
+    LLMLAB__TOKEN("text", NOTHING),         /* transcriptions */
     LLMLAB__INSIDE("delta", message_nodes), /* assistants */
     LLMLAB__VALUE_HOOK("message", llmlab__on_bare_message),
     LLMLAB__VALUE_HOOK("detail", llmlab__on_bare_message),

@@ -46,11 +46,18 @@ static const llmlab__node_t action_nodes[] = {
     LLMLAB__NODES_END,
 };
 
+static const llmlab__node_t content_nodes[] = {
+    LLMLAB__TOKEN("text", TEXT_AGAIN),
+    LLMLAB__NODES_END,
+};
+
 static const llmlab__node_t item_nodes[] = {
     LLMLAB__WORD("type", ITEM_TYPE),
     LLMLAB__WORD("status", ITEM_STATUS),
     LLMLAB__INSIDE("action", action_nodes),
     LLMLAB__VALUE_HOOK("container_id", on_container),
+    LLMLAB__INSIDE("content", content_nodes),
+    LLMLAB__TOKEN("arguments", TEXT_AGAIN),
     LLMLAB__NODES_END,
 };
 
@@ -181,8 +188,8 @@ static const llmlab__node_t response_nodes[] = {
 
 static const llmlab__node_t root_nodes[] = {
     LLMLAB__WORD("type", TYPE),
-    LLMLAB__TOKEN("delta"),
-    LLMLAB__TOKEN("text"), /* transcriptions */
+    LLMLAB__TOKEN("delta", TEXT),
+    LLMLAB__TOKEN("text", NOTHING), /* transcriptions */
     LLMLAB__INSIDE("response", response_nodes),
     LLMLAB__HOOKED("item", item_nodes, on_item),
     LLMLAB__WORD("code", ERROR_CODE),

@@ -7,7 +7,7 @@ static const char byte_order_mark[] = "\xef\xbb\xbf";
 
 void
 llmlab__reader_init(llmlab__reader_t *reader, const char *provider,
-                    const char *api)
+                    const char *api, bool measures)
 {
     const llmlab__form_t *told = llmlab__detect_api(provider, api);
     llmlab_reply_t *reply = &reader->facts.reply;
@@ -15,6 +15,7 @@ llmlab__reader_init(llmlab__reader_t *reader, const char *provider,
     /* The scratch buffers and the saved facts need no clearing. */
     memset(reader, 0, offsetof(llmlab__reader_t, facts));
     memset(&reader->facts, 0, sizeof(reader->facts));
+    reader->measures = measures;
     reply->tool_calls = -1;
     if (provider != NULL) {
         llmlab__copy_text(reply->provider, sizeof(reply->provider), provider);
@@ -308,6 +309,39 @@ llmlab__reader_status(const llmlab__reader_t *reader)
     return fault->status == LLMLAB_OK ? LLMLAB_OK : fail_with(fault);
 }
 
+/* A call of a tool: its name, and the signs around it. */
+#define TOOL_CALL_TOKENS 12
+
+static uint64_t
+longer(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Nobody counted: what was said is measured. What was not seen, such as a
+ * hidden chain of thought or the prompt, is not in it. */
+static void
+estimate(llmlab__facts_t *facts, bool measures)
+{
+    llmlab_reply_t *reply = &facts->reply;
+    uint64_t count[LLMLAB__SAID];
+    uint64_t sum;
+
+    for (size_t i = 0; i < LLMLAB__SAID; i++) {
+        count[i] = llmlab_tokens_count(&facts->said[i].tokens, reply->provider);
+    }
+    sum =
+        longer(count[LLMLAB__SAID_TEXT], count[LLMLAB__SAID_TEXT_AGAIN]) +
+        longer(count[LLMLAB__SAID_THOUGHT], count[LLMLAB__SAID_THOUGHT_AGAIN]);
+    if (reply->tool_calls > 0) {
+        sum += (uint64_t)reply->tool_calls * TOOL_CALL_TOKENS;
+    }
+    if (measures && sum > 0) {
+        llmlab_usage_set(&reply->usage, LLMLAB_USAGE_OUTPUT_TOKENS, sum);
+        reply->usage_source = LLMLAB_USAGE_ESTIMATED;
+    }
+}
+
 llmlab_status_t
 llmlab__reader_reply(const llmlab__reader_t *reader, llmlab_reply_t *out)
 {
@@ -334,6 +368,9 @@ llmlab__reader_reply(const llmlab__reader_t *reader, llmlab_reply_t *out)
         llmlab__copy_text(reply->provider, sizeof(reply->provider),
                           llmlab__detect_provider(&facts, form));
     }
+    if (reply->usage_source == LLMLAB_USAGE_NONE) {
+        estimate(&facts, reader->measures);
+    }
     if (reply->api[0] == '\0' && reader->events > 0) {
         llmlab__copy_text(reply->api, sizeof(reply->api), form->name);
     }
@@ -341,7 +378,8 @@ llmlab__reader_reply(const llmlab__reader_t *reader, llmlab_reply_t *out)
     if (facts.fault.status != LLMLAB_OK) {
         return fail_with(&facts.fault);
     }
-    if (reply->usage.present == 0 && !reply->has_provider_cost) {
+    if (reply->usage_source != LLMLAB_USAGE_PROVIDER &&
+        !reply->has_provider_cost) {
         return llmlab__fail(LLMLAB_ENOUSAGE, "%s",
                             reply->is_error ? "the reply is an error"
                                             : "the reply states no usage");

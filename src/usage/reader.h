@@ -11,6 +11,7 @@
 
 #include "base/json_push.h"
 #include "usage/eventstream.h"
+#include "usage/measure.h"
 #include "usage/nodes.h"
 #include "usage/sse.h"
 
@@ -32,6 +33,7 @@ typedef struct llmlab__fault_s {
 typedef struct llmlab__facts_s {
     uint64_t present; /* of count[] */
     uint64_t count[LLMLAB__SLOTS];
+    llmlab__measure_t said[LLMLAB__SAID];
     char type[LLMLAB__WORD_SIZE];
     char reason[LLMLAB__WORD_SIZE];
     char item_type[LLMLAB__WORD_SIZE];
@@ -104,6 +106,7 @@ struct llmlab__reader_s {
     bool inner_used;    /* this event holds a reply inside a reply */
     bool inner_ignored; /* which is no JSON, or malformed */
     bool text_open;     /* JSON framing: inside a text */
+    bool measures;      /* the answer's text is measured */
     uint8_t base64_bits;
     uint32_t base64_word;
     uint64_t events;
@@ -118,8 +121,10 @@ struct llmlab__reader_s {
 };
 
 /* reader.c */
+/* measures: a reply without counts gets an estimate. It costs about a
+ * nanosecond a byte of the answer's text. */
 void llmlab__reader_init(llmlab__reader_t *reader, const char *provider,
-                         const char *api);
+                         const char *api, bool measures);
 void llmlab__reader_feed(llmlab__reader_t *reader, const char *bytes,
                          size_t size);
 /* The bytes end here: what is open now is cut off. */

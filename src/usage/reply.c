@@ -9,23 +9,37 @@ struct llmlab_usage_stream_s {
     llmlab__reader_t reader;
 };
 
+static llmlab_status_t
+read_whole(llmlab__reader_t *reader, llmlab_reply_t *out, const char *provider,
+           const char *api, const void *body, size_t size, bool measures)
+{
+    llmlab__reader_init(reader, provider, api, measures);
+    llmlab__reader_feed(reader, body, size);
+    llmlab__reader_finish(reader);
+    return llmlab__reader_reply(reader, out);
+}
+
 llmlab_status_t
 llmlab_usage_read(llmlab_reply_t *out, const char *provider, const char *api,
                   const void *body, size_t size)
 {
     llmlab__reader_t reader;
+    llmlab_status_t status;
 
     if (out == NULL) {
         return llmlab__fail(LLMLAB_EINVAL, "out is NULL");
     }
-    llmlab__reader_init(&reader, provider, api);
     if (body == NULL && size > 0) {
+        llmlab__reader_init(&reader, provider, api, false);
         *out = reader.facts.reply;
         return llmlab__fail(LLMLAB_EINVAL, "body is NULL");
     }
-    llmlab__reader_feed(&reader, body, size);
-    llmlab__reader_finish(&reader);
-    return llmlab__reader_reply(&reader, out);
+    status = read_whole(&reader, out, provider, api, body, size, false);
+    if (out->usage_source == LLMLAB_USAGE_NONE && reader.started) {
+        /* Only what nobody counted is measured. */
+        status = read_whole(&reader, out, provider, api, body, size, true);
+    }
+    return status;
 }
 
 llmlab_usage_stream_t *
@@ -38,7 +52,7 @@ llmlab_usage_stream_new(const char *provider, const char *api)
                            sizeof(*stream));
         return NULL;
     }
-    llmlab__reader_init(&stream->reader, provider, api);
+    llmlab__reader_init(&stream->reader, provider, api, true);
     return stream;
 }
 
@@ -47,7 +61,7 @@ llmlab_usage_stream_reset(llmlab_usage_stream_t *stream, const char *provider,
                           const char *api)
 {
     if (stream != NULL) {
-        llmlab__reader_init(&stream->reader, provider, api);
+        llmlab__reader_init(&stream->reader, provider, api, true);
     }
 }
 

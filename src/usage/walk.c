@@ -60,6 +60,17 @@ wrong_type(llmlab__walk_t *walk, const llmlab__node_t *node, const char *text)
 
 /* --- the push scanner's handler ---------------------------------------- */
 
+/* Sound comes as deltas too. */
+static bool
+is_measured(const llmlab__reader_t *reader, const llmlab__node_t *node)
+{
+    const char *type = reader->facts.type;
+
+    return reader->measures && node->slot != LLMLAB__SAID_NOTHING &&
+           !llmlab__word_is(type, "response.output_audio.delta") &&
+           !llmlab__word_is(type, "response.audio.delta");
+}
+
 static llmlab__push_mode_t
 on_key(void *context, const llmlab__json_text_t *key)
 {
@@ -80,6 +91,9 @@ on_key(void *context, const llmlab__json_text_t *key)
     }
     if (node->kind == LLMLAB__NODE_TOKEN) {
         walk->pending = node;
+        if (is_measured(walk->reader, node)) {
+            return LLMLAB__PUSH_STREAM;
+        }
         return walk->reader->started ? LLMLAB__PUSH_SKIP : LLMLAB__PUSH_LOOK;
     }
     bit = UINT64_C(1) << (node - nodes);
@@ -129,7 +143,7 @@ on_enter(void *context, bool object)
         return false;
     case LLMLAB__NODE_TOKEN:
         walk->reader->started = true;
-        return false;
+        return walk->reader->measures && push_level(walk, node, !object, false);
     default:
         return false;
     }
@@ -265,8 +279,15 @@ static void
 on_piece(void *context, const char *bytes, size_t size)
 {
     llmlab__walk_t *walk = context;
+    llmlab__reader_t *reader = walk->reader;
 
-    llmlab__base64_piece(walk->reader, bytes, size);
+    if (walk->pending->kind == LLMLAB__NODE_TOKEN) {
+        reader->started = true;
+        llmlab__measure_add(&reader->facts.said[walk->pending->slot], bytes,
+                            size);
+    } else {
+        llmlab__base64_piece(reader, bytes, size);
+    }
 }
 
 static const llmlab__push_handler_t handler = {on_key, on_enter, on_leave,

@@ -1,105 +1,131 @@
 #!/usr/bin/env python3
-"""How far llmlab_tokens_estimate() is off, on recorded replies.
+"""How far the estimate of tokens is off, on recorded replies.
 
-    token_estimate.py LIBLLMLAB.SO RESPONSES
+    token_estimate.py LLMLAB RESPONSES
 
-Of each reply whose output is text alone: the estimate of its text against the
-output tokens that the provider counts. Prints a line per provider.
+Every recorded reply whose counts are all of text that can be seen is read
+twice: as it is, and with its counts made unreadable, as if the stream had been
+cut before them or the server did not count. The difference is the error.
+Prints a line per provider, for the output and for the input (the requests'
+text), and fails where the error of all has grown beyond what docs/USAGE.md
+tells.
 """
 import collections
-import ctypes
 import json
 import pathlib
+import re
+import subprocess
 import sys
+import tempfile
 
 SHORTEST = 20  # tokens: below, one token more is a large error
 
+# Median and 9 of 10, at most. Output of streams and of whole bodies, with and
+# without calls of tools; input.
+TOLD = {"stream": (0.13, 0.40), "stream, tools": (0.20, 0.80),
+        "body": (0.08, 0.26), "body, tools": (0.15, 0.80),
+        "input": (0.20, 0.90)}
 
-def choice(body):
-    message = body["choices"][0]["message"]
-    details = body["usage"].get("completion_tokens_details") or {}
-    if (len(body["choices"]) > 1 or message.get("tool_calls")
-            or message.get("reasoning_content") or message.get("reasoning")
-            or details.get("reasoning_tokens")
-            or details.get("audio_tokens")):
-        return None
-    return message["content"], body["usage"]["completion_tokens"]
+TOOLS = re.compile(rb'"(tool_calls|tool_use|function_call|functionCall|'
+                   rb'toolUse|executed_tools)"')
 
-
-def anthropic(body):
-    if any(block["type"] != "text" for block in body["content"]):
-        return None
-    return ("".join(block["text"] for block in body["content"]),
-            body["usage"]["output_tokens"])
-
-
-def gemini(body):
-    parts = body["candidates"][0]["content"]["parts"]
-    if (body["usageMetadata"].get("thoughtsTokenCount")
-            or any(set(part) - {"text"} for part in parts)):
-        return None
-    return ("".join(part["text"] for part in parts),
-            body["usageMetadata"]["candidatesTokenCount"])
+COUNTS = re.compile(
+    rb'"(usage|usageMetadata|meta|prompt_eval_count|eval_count|x_groq)"'
+    rb"(\s*:)")
+HIDDEN = ("reasoning_tokens", "output_audio_tokens", "output_image_tokens",
+          "output_video_tokens", "citation_tokens")
+NO_TEXT = ("input_audio_tokens", "input_image_tokens", "input_video_tokens",
+           "web_search_requests", "audio_seconds", "queries", "input_images")
 
 
-def responses(body):
-    if (body["usage"]["output_tokens_details"].get("reasoning_tokens")
-            or any(item["type"] != "message" for item in body["output"])):
-        return None
-    return ("".join(part["text"] for item in body["output"]
-                    for part in item["content"]),
-            body["usage"]["output_tokens"])
+def run(llmlab, root, rows):
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    done = subprocess.run([llmlab, "usage", "--jsonl", "--root", str(root)],
+                          input=lines, stdout=subprocess.PIPE, text=True,
+                          check=True)
+    return {answer["id"]: answer
+            for answer in map(json.loads, done.stdout.splitlines())}
 
 
-def text_and_count(body):
-    """None where the counted output is more than text that can be seen."""
-    try:
-        if "choices" in body:
-            return choice(body)
-        if body.get("type") == "message":
-            return anthropic(body)
-        if "candidates" in body:
-            return gemini(body)
-        if body.get("object") == "response":
-            return responses(body)
-    except (KeyError, IndexError, TypeError, AttributeError):
-        pass
-    return None
+def any_of(usage, names):
+    return any(usage.get(name) for name in names)
+
+
+def tools_or_search(request):
+    """What a provider adds to the prompt by itself cannot be seen."""
+    return bool(re.search(rb'"(tools|functions|response_format|documents|'
+                          rb'toolConfig|web_search_options)"', request))
+
+
+def compare(rows, counted, estimated, folder):
+    found = collections.defaultdict(lambda: collections.defaultdict(list))
+    for row in rows:
+        usage = counted[row["id"]]["usage"]
+        answer = estimated[row["id"]]
+        guess = answer["usage"]
+        if answer["usage_source"] != "estimated":
+            continue
+        kind = "stream" if row["stream"] else "body"
+        if TOOLS.search((folder / row["response_file"]).read_bytes()):
+            kind += ", tools"
+        output = usage.get("output_tokens") or 0
+        if (output >= SHORTEST and not any_of(usage, HIDDEN)
+                and counted[row["id"]]["complete"]):
+            pair = (output, guess["output_tokens"])
+            found[kind][row["provider"]].append(pair)
+            found[kind]["all"].append(pair)
+        given = usage.get("input_tokens") or 0
+        if (given >= SHORTEST and "input_tokens" in guess
+                and not any_of(usage, NO_TEXT) and not tools_or_search(
+                    (folder / row["request_file"]).read_bytes())):
+            pair = (given, guess["input_tokens"])
+            found["input"][row["provider"]].append(pair)
+            found["input"]["all"].append(pair)
+    return found
 
 
 def main():
-    library = ctypes.CDLL(sys.argv[1])
-    library.llmlab_tokens_estimate.restype = ctypes.c_uint64
-    library.llmlab_tokens_estimate.argtypes = [
-        ctypes.c_char_p, ctypes.c_char_p, ctypes.c_size_t]
-    folder = pathlib.Path(sys.argv[2])
-    found = collections.defaultdict(list)
+    llmlab, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     with open(folder / "index.jsonl", encoding="utf-8") as index:
-        for row in map(json.loads, index):
-            if row["status"] != 200 or row["kind"] != "json":
-                continue
-            body = json.loads((folder / row["response_file"]).read_bytes())
-            pair = text_and_count(body)
-            if (not pair or not isinstance(pair[0], str) or not pair[0]
-                    or (pair[1] or 0) < SHORTEST):
-                continue
-            data = pair[0].encode("utf-8", "replace")
-            guess = library.llmlab_tokens_estimate(
-                row["provider"].encode(), data, len(data))
-            found[row["provider"]].append((pair[1], guess, len(data) / 4))
-    found["all"] = [one for rows in list(found.values()) for one in rows]
-    print(f"{'provider':24}{'replies':>8}{'median':>9}{'9 of 10':>9}"
-          f"{'sum':>8}{'bytes / 4':>11}")
-    for provider, rows in sorted(found.items(), key=lambda x: -len(x[1])):
-        errors = sorted(abs(guess - count) / count for count, guess, _ in rows)
-        simple = sorted(abs(quarter - count) / count
-                        for count, _, quarter in rows)
-        total = (sum(guess for _, guess, _ in rows)
-                 / sum(count for count, _, _ in rows) - 1)
-        print(f"{provider:24}{len(rows):8}{errors[len(rows) // 2]:9.1%}"
-              f"{errors[len(rows) * 9 // 10]:9.1%}{total:8.1%}"
-              f"{simple[len(rows) // 2]:11.1%}")
+        rows = [row for row in map(json.loads, index)
+                if row["status"] == 200
+                and row["kind"] in ("json", "sse", "ndjson")]
+    keys = ("id", "provider", "api", "url", "response_file", "request_file",
+            "request_model", "stream")
+    rows = [{key: row[key] for key in keys if row.get(key) is not None}
+            for row in rows]
+    counted = run(llmlab, folder, rows)
+    rows = [row for row in rows
+            if counted[row["id"]]["usage_source"] == "provider"]
+    with tempfile.TemporaryDirectory() as scratch:
+        blind = []
+        for row in rows:
+            body = (folder / row["response_file"]).read_bytes()
+            path = pathlib.Path(scratch) / row["id"]
+            path.write_bytes(COUNTS.sub(rb'"no_\1"\2', body))
+            other = dict(row, response_file=str(path.resolve())[1:])
+            if "request_file" in row:
+                other["request_file"] = str(
+                    (folder / row["request_file"]).resolve())[1:]
+            blind.append(other)
+        estimated = run(llmlab, "/", blind)
+    found = compare(rows, counted, estimated, folder)
+    failed = 0
+    for kind, (most, nine) in TOLD.items():
+        print(f"{kind:24}{'replies':>8}{'median':>9}{'9 of 10':>9}{'sum':>9}")
+        for provider, pairs in sorted(found[kind].items(),
+                                      key=lambda x: -len(x[1])):
+            errors = sorted(abs(guess - count) / count
+                            for count, guess in pairs)
+            total = (sum(guess for _, guess in pairs)
+                     / sum(count for count, _ in pairs) - 1)
+            median = errors[len(errors) // 2]
+            ninth = errors[len(errors) * 9 // 10]
+            print(f"{provider:24}{len(pairs):8}{median:9.1%}{ninth:9.1%}"
+                  f"{total:9.1%}")
+            failed += provider == "all" and (median > most or ninth > nine)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -214,7 +214,7 @@ what_is_told(void **state)
     assert_null(scan(texts[8], strlen(texts[8]), 4, &log, &done, &offset));
     assert_string_equal(log.text,
                         " { key:stream stream:abc\\/def key:stream stream: "
-                        "key:stream stream: key:g string: end");
+                        "key:stream stream: [ scalar:1 end key:g string: end");
 }
 
 static void
