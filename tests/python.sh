@@ -11,18 +11,14 @@ build=${LLMLAB_BUILD_DIR:-$source/build}/python/$tag
 package=$source/bindings/python
 python=$build/venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK=1
+# shellcheck source=tests/support/venv.sh
+. "$source/tests/support/venv.sh"
 mkdir -p "$build"
 
-# The environment, made anew when the pins change.
-if ! cmp -s "$package/tests/requirements.txt" "$build/requirements.txt"; then
-    rm -rf "$build/venv" "$build/stamp"
-    if ! { "$interpreter" -m venv "$build/venv" &&
-        "$python" -m pip install -q -r "$package/tests/requirements.txt"; }
-    then
-        echo "SKIP python: PyPI cannot be reached (or lacks these versions)"
-        exit 77
-    fi
-    cp "$package/tests/requirements.txt" "$build/requirements.txt"
+if ! make_venv "$build/venv" "$package/tests/requirements.txt" "$interpreter"
+then
+    echo "SKIP python: PyPI cannot be reached (or lacks these versions)"
+    exit 77
 fi
 
 # The sdist is reproducible: the same one needs no new build.
@@ -30,7 +26,7 @@ rm -rf "$build/dist"
 (cd "$package" && "$python" -c "from scikit_build_core.build import build_sdist
 build_sdist('$build/dist')")
 stamp=$(sha256sum <"$build/dist"/llmlab-*.tar.gz)
-if [ "$stamp" != "$(cat "$build/stamp" 2>/dev/null)" ]; then
+if [ "$stamp" != "$(cat "$build/venv/stamp" 2>/dev/null)" ]; then
     rm -rf "$build/src"
     mkdir "$build/src"
     tar -xmzf "$build/dist"/llmlab-*.tar.gz -C "$build/src" \
@@ -40,7 +36,7 @@ if [ "$stamp" != "$(cat "$build/stamp" 2>/dev/null)" ]; then
         -C build-dir="$build/cmake" -w "$build/wheel" "$build/src"
     "$python" -m pip install -q --no-deps --force-reinstall \
         "$build"/wheel/llmlab-*.whl
-    printf '%s\n' "$stamp" >"$build/stamp"
+    printf '%s\n' "$stamp" >"$build/venv/stamp"
 fi
 
 cd "$package"

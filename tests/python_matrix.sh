@@ -10,7 +10,7 @@ export LLMLAB_SOURCE_DIR=$source
 
 tag=$(python3 -c 'import sys; print("py%d%d" % sys.version_info[:2])')
 export LLMLAB_WHEEL_DIR=$build/$tag/wheel
-if [ ! -e "$build/$tag/stamp" ]; then
+if [ ! -e "$build/$tag/venv/stamp" ]; then
     echo "SKIP python_matrix: tests/python.sh did not build the package"
     exit 77
 fi

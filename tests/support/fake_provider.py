@@ -1,5 +1,5 @@
-"""A provider on 127.0.0.1 that speaks the wire formats of OpenAI, Anthropic
-and Gemini: JSON, gzip, and SSE in odd pieces. The header x-fake says what goes
+"""A provider on 127.0.0.1 that speaks the wire formats of OpenAI, Anthropic,
+Gemini, Mistral and Cohere: JSON, gzip, and SSE in odd pieces. The header x-fake says what goes
 wrong:
 
     400             an error of the provider
@@ -35,8 +35,16 @@ ANTHROPIC_USAGE = {"input_tokens": 176, "cache_read_input_tokens": 1024,
 GEMINI_USAGE = {"promptTokenCount": 1200, "cachedContentTokenCount": 1024,
                 "candidatesTokenCount": 64, "thoughtsTokenCount": 16,
                 "totalTokenCount": 1280}
+MISTRAL_USAGE = {"prompt_tokens": 1200, "completion_tokens": 80,
+                 "total_tokens": 1280}
+COHERE_USAGE = {"billed_units": {"input_tokens": 1200, "output_tokens": 80},
+                "tokens": {"input_tokens": 1230, "output_tokens": 84}}
 TOOL_CALL = {"id": "call_1", "type": "function", "function": {
     "name": "weather", "arguments": '{"city": "Bergen"}'}}
+
+
+def mistral(model):
+    return model.startswith(("mistral-", "codestral-"))
 
 
 def chat(request, fake):
@@ -51,7 +59,8 @@ def chat(request, fake):
              "choices": [{"index": 0, "message": message,
                           "finish_reason":
                           "tool_calls" if asks_tool else "stop"}],
-             "service_tier": "default", "usage": CHAT_USAGE}
+             "service_tier": "default",
+             "usage": MISTRAL_USAGE if mistral(model) else CHAT_USAGE}
     if fake == "no-usage":
         del reply["usage"]
     return reply
@@ -60,6 +69,9 @@ def chat(request, fake):
 def chat_stream(request, fake):
     told = (request.get("stream_options") or {}).get("include_usage")
     told = told and fake != "no-usage"
+    last = {"usage": MISTRAL_USAGE} if mistral(request["model"]) else {}
+    asks_tool = request.get("tools") and not any(
+        m["role"] == "tool" for m in request["messages"])
 
     def chunk(choices, **more):
         if told:
@@ -70,10 +82,17 @@ def chat_stream(request, fake):
 
     yield chunk([{"index": 0, "delta": {"role": "assistant", "content": ""},
                   "finish_reason": None}])
-    for text in TEXT:
-        yield chunk([{"index": 0, "delta": {"content": text},
-                      "finish_reason": None}])
-    yield chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}])
+    if asks_tool:
+        yield chunk([{"index": 0, "delta": {"tool_calls": [
+            {"index": 0, **TOOL_CALL}]}, "finish_reason": None}])
+        yield chunk([{"index": 0, "delta": {},
+                      "finish_reason": "tool_calls"}], **last)
+    else:
+        for text in TEXT:
+            yield chunk([{"index": 0, "delta": {"content": text},
+                          "finish_reason": None}])
+        yield chunk([{"index": 0, "delta": {}, "finish_reason": "stop"}],
+                    **last)
     if told:
         yield chunk([], usage=CHAT_USAGE)
     yield "", "[DONE]"
@@ -119,7 +138,7 @@ def responses_stream(request, fake):
 
 
 def embeddings(request, fake):
-    return {"object": "list", "model": request["model"],
+    return {"id": "embd-1", "object": "list", "model": request["model"],
             "data": [{"object": "embedding", "index": 0,
                       "embedding": [0.1, 0.2]}],
             "usage": {"prompt_tokens": 9, "total_tokens": 9}}
@@ -158,6 +177,65 @@ def messages_stream(request, fake):
     yield event("message_stop")
 
 
+def cohere_chat(request, fake):
+    return {"id": "co-1", "finish_reason": "COMPLETE", "message": {
+        "role": "assistant", "content": [
+            {"type": "text", "text": "".join(TEXT)}]}, "usage": COHERE_USAGE}
+
+
+def cohere_stream(request, fake):
+    def event(kind, **delta):
+        return kind, {"type": kind, "index": 0, "delta": delta}
+
+    yield "message-start", {"id": "co-1", "type": "message-start", "delta": {
+        "message": {"role": "assistant"}}}
+    yield event("content-start",
+                message={"content": {"type": "text", "text": ""}})
+    for text in TEXT:
+        yield event("content-delta", message={"content": {"text": text}})
+    yield event("content-end")
+    yield event("message-end", finish_reason="COMPLETE", usage=COHERE_USAGE)
+    yield "", "[DONE]"
+
+
+def cohere_v1(request, fake):
+    return {"response_id": "co-1", "generation_id": "g-1",
+            "text": "".join(TEXT), "finish_reason": "COMPLETE",
+            "meta": {"api_version": {"version": "1"}, **COHERE_USAGE}}
+
+
+def cohere_v1_stream(request, fake):
+    """Lines of JSON."""
+    yield None, {"is_finished": False, "event_type": "stream-start",
+                 "generation_id": "g-1"}
+    for text in TEXT:
+        yield None, {"is_finished": False, "event_type": "text-generation",
+                     "text": text}
+    yield None, {"is_finished": True, "event_type": "stream-end",
+                 "finish_reason": "COMPLETE",
+                 "response": cohere_v1(request, fake)}
+
+
+def cohere_embed(request, fake):
+    return {"id": "co-2", "response_type": "embeddings_by_type",
+            "texts": request["texts"], "embeddings": {
+                "float": [[0.1, 0.2]] * len(request["texts"])},
+            "meta": {"api_version": {"version": "2"},
+                     "billed_units": {"input_tokens": 9}}}
+
+
+def cohere_embed_v1(request, fake):
+    return {**cohere_embed(request, fake),
+            "response_type": "embeddings_floats",
+            "embeddings": [[0.1, 0.2]] * len(request["texts"])}
+
+
+def cohere_rerank(request, fake):
+    return {"id": "co-3", "results": [{"index": 0, "relevance_score": 0.9}],
+            "meta": {"api_version": {"version": "2"},
+                     "billed_units": {"search_units": 1}}}
+
+
 def gemini_chunk(text, **more):
     return {"candidates": [{"index": 0, "content": {
         "role": "model", "parts": [{"text": text}]}, **more}],
@@ -181,7 +259,12 @@ def gemini_embed(request, fake):
 
 
 ROUTES = (
-    (r"/chat/completions$", chat, chat_stream),
+    (r"/(chat|agents|fim)/completions$", chat, chat_stream),
+    (r"/v2/chat$", cohere_chat, cohere_stream),
+    (r"/v1/chat$", cohere_v1, cohere_v1_stream),
+    (r"/v2/embed$", cohere_embed, None),
+    (r"/v1/embed$", cohere_embed_v1, None),
+    (r"/rerank$", cohere_rerank, None),
     (r"/responses$", responses, responses_stream),
     (r"/embeddings$", embeddings, None),
     (r"/messages$", messages, messages_stream),
@@ -231,6 +314,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Encoding", "gzip")
         if status == 429:
             self.send_header("Retry-After-Ms", "1")
+            self.send_header("Retry-After", "0")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -240,6 +324,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         reply = {"error": {**error, "code": None, "param": None}}
         if anthropic:
             reply = {"type": "error", "error": error}
+        elif self.path.endswith(("/chat", "/embed", "/rerank")):
+            reply = {"id": "co-4", "message": f"secret text: {kind}"}
         elif gemini:
             reply = {"error": {"code": status, "message": kind,
                                "status": "INVALID_ARGUMENT"}}
@@ -250,13 +336,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         for event, data in events:
             data = data if isinstance(data, str) else json.dumps(
                 data, ensure_ascii=False)
+            if event is None:
+                parts.append(f"{data}\n".encode())
+                continue
             name = f"event: {event}\n" if event else ""
             parts.append(f"{name}data: {data}\n\n".encode())
         if fake == "error-event" and b"overloaded" not in parts[-1]:
             parts[-2:] = [b'data: {"error": {"message": "secret", '
                           b'"type": "server_error", "code": "oops"}}\n\n']
         self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Content-Type", "text/event-stream"
+                         if b"data: " in parts[0] else
+                         "application/stream+json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         data = b"".join(parts)

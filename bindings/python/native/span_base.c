@@ -329,12 +329,9 @@ span_set_attributes(PyObject *object, PyObject *attributes)
     Py_RETURN_NONE;
 }
 
-/* Start a span that never was, below what is current. False: start() has to
- * do it. */
 static bool
-begin(span_base_t *self)
+begin_below(span_base_t *self, PyObject *here)
 {
-    PyObject *here;
     PyObject *kind;
     const char *name;
     Py_ssize_t size = 0;
@@ -342,17 +339,6 @@ begin(span_base_t *self)
     long client;
     long number;
 
-    if (self->handle != 0 || (self->extra != NULL && self->extra != Py_None) ||
-        self->name == NULL || !PyUnicode_Check(self->name)) {
-        return false;
-    }
-    self->ended = 0;
-    here = PyObject_CallFunctionObjArgs(current_get, NULL);
-    if (here == NULL) {
-        return false;
-    }
-    /* The context keeps it. */
-    Py_DECREF(here);
     parent = choose_parent(self, here);
     kind = PyDict_GetItemWithError(kinds, self->kind);
     name = PyUnicode_AsUTF8AndSize(self->name, &size);
@@ -373,6 +359,28 @@ begin(span_base_t *self)
         return false;
     }
     return true;
+}
+
+/* Start a span that never was, below what is current. False: start() has to
+ * do it. */
+static bool
+begin(span_base_t *self)
+{
+    PyObject *here;
+    bool done;
+
+    if (self->handle != 0 || (self->extra != NULL && self->extra != Py_None) ||
+        self->name == NULL || !PyUnicode_Check(self->name)) {
+        return false;
+    }
+    self->ended = 0;
+    here = PyObject_CallFunctionObjArgs(current_get, NULL);
+    if (here == NULL) {
+        return false;
+    }
+    done = begin_below(self, here);
+    Py_DECREF(here);
+    return done;
 }
 
 static PyObject *

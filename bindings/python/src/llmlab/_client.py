@@ -31,6 +31,7 @@ _lock = threading.Lock()
 _opening = threading.Lock()
 _open: dict[int, "LLMLab"] = {}
 default: "LLMLab | None" = None
+closing: list[Callable[[LLMLab], None]] = []  # what to do before
 
 
 class FlushResult(NamedTuple):
@@ -188,6 +189,8 @@ class LLMLab:
     def close(self, timeout: float = 2.0) -> None:
         """Flush and stop. Closing again does nothing."""
         global default
+        for prepare in closing:
+            prepare(self)
         with _lock:
             _open.pop(id(self), None)
             if default is self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ._span import _current
+from ._span import _here
 
 
 class TraceIdFilter(logging.Filter):
@@ -15,7 +15,7 @@ class TraceIdFilter(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        here = _current.get()
+        here = _here()
         record.trace_id = "" if here is None else here.trace_id
         record.span_id = "" if here is None else here.span_id
         return True

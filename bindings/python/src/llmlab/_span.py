@@ -43,6 +43,28 @@ else:
     _Base = (lib.span_base(_current, KINDS, vars(_client)) or
              _span_base.SpanBase)
 
+_inside: Callable[[Span | None], Span | None] | None = None
+
+
+def _here() -> Span | None:
+    """The span that the code runs in."""
+    here: Span | None = _current.get()
+    return here if _inside is None else _inside(here)
+
+
+class _Here:
+    get = staticmethod(_here)
+    set = _current.set
+    reset = _current.reset
+
+
+def place_by(inside: Callable[[Span | None], Span | None] | None) -> None:
+    """Agent frameworks tell which of their steps the code runs in."""
+    global _inside
+    _inside = inside
+    lib.span_base(_current if inside is None else _Here, KINDS,
+                  vars(_client))
+
 
 class Span(_Base):
     """One step. `with span("name", kind="tool") as s:` starts and ends it and
@@ -88,6 +110,8 @@ class Span(_Base):
         client = self._client
         extra = self._extra
         parent = _current.get()
+        if _inside is not None:
+            parent = _inside(parent)
         try:
             if parent is not None and (client is None or
                                        client is parent._client):
@@ -273,7 +297,7 @@ class Span(_Base):
         else:
             self.set_outcome("cancelled")
 
-    def set_model(self, model: str, provider: str | None = None) -> None:
+    def set_model(self, model: str | None, provider: str | None = None) -> None:
         self._do(lib.llmlab_bind_set_model, provider, model)
 
     def set_request_model(self, model: str) -> None:
@@ -453,7 +477,7 @@ _nothing = Span("nothing")
 def current_span() -> Span:
     """The span this code runs in; one that does nothing where there is
     none."""
-    return _current.get() or _nothing
+    return _here() or _nothing
 
 
 def start_trace(name: str, *, kind: str = "agent", agent: str | None = None,
@@ -499,7 +523,7 @@ class _Unnamed(Span):
 def propagate(function: F) -> F:
     """The function, running in the span that is current now: for executors
     and threads, which start without one."""
-    here = _current.get()
+    here = _here()
 
     if inspect.iscoroutinefunction(function):
         @functools.wraps(function)
@@ -658,7 +682,7 @@ def _async_generator(function: Callable[..., Any],
 # the trace is written down before.
 
 def _before_fork() -> None:
-    here = _current.get()
+    here = _here()
     if here is not None and here._remote is None:
         here._remote = here.traceparent
 

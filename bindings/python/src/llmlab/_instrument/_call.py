@@ -4,15 +4,25 @@ clients included: what goes wrong is counted there."""
 from __future__ import annotations
 
 import json
+import weakref
+from collections.abc import Mapping
 from typing import Any
 
+from .. import _client
 from .._native import lib, log
 from .._span import Span, _current
+from ._frameworks import take
+from ._text import Text
 
 _feed = lib.llmlab_bind_stream_feed
 
 KINDS = {"embeddings": "embedding", "embed_content": "embedding",
          "rerank": "rerank"}
+_LAST = (b"[DONE]", b"message_stop", b"response.completed", b"message-end",
+         b"stream-end")
+_FORMLESS = ("embed_content",)
+_INPUTS = ("messages", "input", "inputs", "contents", "prompt", "message",
+           "texts", "query")
 
 
 _places: dict[str, tuple[str, str | None]] = {}
@@ -31,15 +41,29 @@ def where(address: str, otherwise: str) -> tuple[str, str | None]:
     return _places[address]
 
 
+_reading: weakref.WeakSet[Call] = weakref.WeakSet()
+
+
+def _end_all(client: Any) -> None:
+    """The client closes: what is still read is known as far as it was."""
+    for call in list(_reading):
+        if call.span._client is client:
+            guard(call.end_stream)
+
+
+_client.closing.append(_end_all)
+
+
 class Call:
     """From before the first attempt until the last byte of the reply."""
 
     def __init__(self, sdk: str, provider: str, api: str,
-                 request: dict[str, Any], region: str | None = None) -> None:
+                 request: Mapping[str, Any], region: str | None = None) -> None:
         self.provider = provider
         # How to read the reply; what has no format of its own tells by itself.
-        self.api = None if api == "embed_content" else api
+        self.api = None if api in _FORMLESS else api
         self.injected = False
+        self.attempts = 0
         self.done = False
         self.watched = False  # its end is told by the response
         # While the next bytes are waited for; a response that breaks off
@@ -47,8 +71,13 @@ class Call:
         self.pulling = False
         self.stream = 0  # a reader's handle
         self.seen = False  # the first token
-        self.span = Span(f"{sdk}.{api}", KINDS.get(api, "llm"))
-        self.span.start()
+        self.text: Text | None = None
+        self.status = 0  # of a reply that is read as a stream
+        self.refusal = bytearray()
+        self.ending = False  # a last event has been seen
+        self.tail = b""
+        self.span = take(self) or Span(f"{sdk}.{api}",
+                                       KINDS.get(api, "llm")).start()
         if not self.span:
             self.done = True
             return
@@ -58,12 +87,16 @@ class Call:
         model = request.get("model")
         if isinstance(model, str):
             self.span.set_request_model(model)
-        client = self.span._client
-        if client is not None and client._capture:
-            for name in ("messages", "input", "contents", "prompt"):
-                if name in request:
+        if self.captures:
+            for name in _INPUTS:
+                if request.get(name) is not None:
                     self.span.set_input(request[name])
                     break
+
+    @property
+    def captures(self) -> bool:
+        client = self.span._client
+        return client is not None and client._capture
 
     def attempt(self, number: int) -> None:
         if number > 1:
@@ -74,8 +107,7 @@ class Call:
         if self.done:
             return
         self.span.set_response(body, self.provider, self.api)
-        client = self.span._client
-        if client is not None and client._capture:
+        if self.captures:
             self.span.set_output(
                 body if isinstance(body, str) else
                 body.decode("utf-8", "replace"))
@@ -85,13 +117,30 @@ class Call:
         self.span.set_stream()
         stream = lib.llmlab_bind_stream_new(self.provider, self.api)
         self.stream = max(stream, 0)
+        _reading.add(self)
+        if self.captures:
+            self.text = Text()
 
     def feed(self, piece: bytes) -> None:
         if self.stream and not self.done:
-            first = _feed(self.stream, piece)
-            if first == 1 and not self.seen:
+            if _feed(self.stream, piece) == 1 and not self.seen:
                 self.seen = True
                 self.span.first_token()
+            if self.text is not None:
+                self.text.feed(piece)
+            if self.status >= 400:
+                self.refusal += piece
+            # Some read no further than its last event, nor close it.
+            self.ending = self.ending or any(
+                last in self.tail + piece for last in _LAST)
+            if self.ending:
+                if (self.tail + piece).endswith((b"}\n", b"]\n")):
+                    # Who reads by lines sees it now, and may not go on.
+                    _feed(self.stream, b"\n")
+                reply = lib.llmlab_bind_stream_reply(self.stream)
+                if json.loads(reply or "{}").get("complete"):
+                    self.end_stream()
+            self.tail = piece[-20:]
 
     def end_stream(self, error: BaseException | None = None) -> None:
         """The stream is over: to its end, by an error, or because the program
@@ -104,9 +153,17 @@ class Call:
             complete = bool(reply.get("complete"))
             lib.llmlab_bind_set_stream_reply(self.span._handle, stream)
             lib.llmlab_bind_stream_destroy(stream)
-            if not complete and isinstance(error, Exception):
-                self.span.set_error(type(error).__name__)
-            elif not complete and not reply.get("error"):
+            text, self.text = self.text, None
+            if text is not None:
+                self.span.set_output(str(text))
+            if self.status >= 400:
+                self._fault(_detail(bytes(self.refusal)), "HTTPStatusError",
+                            self.status)
+            elif not complete and isinstance(error, Exception):
+                self._describe(error)
+            elif not complete and not reply.get("error") and (
+                    # A reader may leave after the last word, not the last byte.
+                    not reply.get("finish_reason")):
                 self.span.set_outcome("cancelled")
         self.end()
 
@@ -117,37 +174,64 @@ class Call:
             self.end_stream(error)
             return
         if isinstance(error, Exception):
-            response = getattr(error, "response", None)
-            status = getattr(error, "status_code", None)
-            body = getattr(error, "body", None)
-            detail = body.get("error", body) if isinstance(body, dict) else {}
-            code = None
-            kind = type(error).__name__
-            if isinstance(detail, dict):
-                code = detail.get("code")
-                kind = detail.get("type") or detail.get("status") or kind
-            self.span.set_error(str(kind), None if code is None else str(code),
-                                status if isinstance(status, int) else 0)
-            if response is not None:
-                headers = response.request.headers
-                retries = headers.get("x-stainless-retry-count", "0")
-                self.attempt(int(retries) + 1)
+            self._describe(error)
         else:
             self.span.set_outcome("cancelled")
         self.end()
 
+    def refused(self, body: bytes | str, status: int) -> None:
+        """The reply of a server that answers with an error."""
+        self._fault(_detail(body), "HTTPStatusError", status)
+        self.end()
+
+    def _describe(self, error: Exception) -> None:
+        response = getattr(error, "response", None)
+        # Google's errors have the HTTP status as their code.
+        statuses = (getattr(error, "status_code", None),
+                    getattr(error, "code", None),
+                    getattr(response, "status_code", None))
+        status = next((s for s in statuses if isinstance(s, int)), 0)
+        self._fault(_detail(getattr(error, "body", None) or
+                            getattr(error, "text", None)),
+                    getattr(error, "status", None) or type(error).__name__,
+                    status)
+        try:
+            retries = response.request.headers[  # type: ignore[union-attr]
+                "x-stainless-retry-count"]
+        except (AttributeError, KeyError, RuntimeError):
+            return
+        self.attempt(int(retries) + 1)
+
+    def _fault(self, detail: dict[str, Any], kind: object,
+               status: int) -> None:
+        """The class and code of an error, not its message: that quotes."""
+        code = detail.get("code")
+        self.span.set_error(
+            str(detail.get("type") or detail.get("status") or kind),
+            None if code is None else str(code), status)
+
     def end(self) -> None:
         if not self.done:
             self.done = True
+            _reading.discard(self)
             self.span.end()
 
     def __del__(self) -> None:
-        # Given up without a word: a stream that was never read or closed.
+        # A stream that nobody read or closed.
+        if self.stream and not self.done:
+            guard(self.end_stream)
+
+
+def _detail(body: object) -> dict[str, Any]:
+    """What an error's body says, in the envelopes of the providers."""
+    if isinstance(body, (bytes, str)):
         try:
-            if not getattr(self, "done", True):
-                self.end_stream()
-        except Exception:
-            pass
+            body = json.loads(body)
+        except ValueError:
+            return {}
+    if isinstance(body, dict):
+        body = body.get("error", body)
+    return body if isinstance(body, dict) else {}
 
 
 def guard(function: Any, *arguments: Any) -> Any:
