@@ -43,8 +43,8 @@ typedef struct llmlab_stats_s {
     uint64_t accepted;  /* ended spans and one-shot records, sampled or not */
     uint64_t delivered; /* stored by the server, or written by the exporter */
     uint64_t queued;    /* in the rings and in open batches */
-    uint64_t in_flight; /* in a request whose reply is awaited or retried */
-    uint64_t spooled;   /* on disk */
+    uint64_t in_flight; /* not on disk, in a request that is awaited or retried */
+    uint64_t spooled;   /* on disk: the next process sends what stays there */
     uint64_t rejected;  /* refused by the server, one by one */
     uint64_t dead;      /* in batches the server refused whole */
     uint64_t dropped[LLMLAB_DROP_CAPACITY];
@@ -68,6 +68,10 @@ typedef struct llmlab_stats_s {
     uint64_t memory_bytes;       /* rings, batches, in flight */
     llmlab_status_t last_status; /* of the last upload */
     int last_http_status;        /* 0: none yet */
+    /* Of earlier processes whose spool this one sends; not in the sum above. */
+    uint64_t recovered;     /* delivered */
+    uint64_t recovering;    /* still to deliver */
+    uint64_t recovery_lost; /* refused, torn, or dropped to keep the cap */
 } llmlab_stats_t;
 
 /** What a flush or close left behind. */
@@ -83,7 +87,8 @@ LLMLAB_BEGIN_DECLS
 
 /**
  * Open a client. No thread is started and no network touched: the worker
- * starts with the first record.
+ * starts with the first record; or at once when an earlier process with the
+ * same url, project and key has left calls in the spool, which it then sends.
  * @param out    owned by the caller: llmlab_client_close() frees it. On an
  *               error *out is a disabled client if one could be made (spans on
  *               it are cheap no-ops), so that a program need not check; NULL
@@ -101,8 +106,8 @@ LLMLAB_API llmlab_status_t llmlab_client_open(llmlab_client_t **out,
  * @param timeout_ms returns by then plus 50 ms, whatever the network does; 0
  *                   asks the worker and does not wait; negative: 2000
  * @param result     filled in any case; may be NULL
- * @return LLMLAB_OK (all of it delivered, rejected or spooled);
- *         LLMLAB_ETIMEOUT; LLMLAB_EAUTH (key), LLMLAB_ENOTFOUND (project or
+ * @return LLMLAB_OK (all of it delivered, rejected or, at the deadline,
+ *         spooled); LLMLAB_ETIMEOUT; LLMLAB_EAUTH (key), LLMLAB_ENOTFOUND (project or
  *         address) or LLMLAB_ENETWORK: why it is still here, told at once
  *         where the server refuses; LLMLAB_EDISABLED; LLMLAB_EFORKED (the
  *         client is the parent's and was not used here yet: nothing to flush)
@@ -115,8 +120,9 @@ LLMLAB_API llmlab_status_t llmlab_client_flush(llmlab_client_t *client,
 /**
  * Flush, stop the worker, free the client. Spans still open are lost; ending
  * them afterwards is undefined, so end them first. Other threads must not use
- * the client any more. What is still pending then is dropped: one log line
- * tells how much and why. A process that exits without closing drops it, too.
+ * the client any more. What is still pending then stays in the spool, for the
+ * next process; without a spool it is dropped, and one log line tells how much
+ * and why. A process that exits without closing does the same.
  * In a forked child that never used it: frees nothing, touches no socket,
  * returns LLMLAB_OK.
  * @return as llmlab_client_flush; the client is gone in any case. NULL: OK

@@ -28,17 +28,29 @@ bool llmlab__os_thread_alive(uint32_t thread_id);
  * when the system has none: then only pthread_atfork notices a fork. */
 void *llmlab__os_wiped_page(void);
 
-/* The directory on tmpfs for this user's memory files, made if need be, mode
- * 0700: below XDG_RUNTIME_DIR, else /dev/shm. False: there is none that is
- * ours alone. */
-bool llmlab__os_ring_directory(char *out, size_t capacity);
+/* A directory that is ours alone: not a link, owned by us, mode 0700. make:
+ * make its last part if it is not there. A descriptor of it, or -1. */
+int llmlab__os_open_private(const char *path, bool make);
 
-/* A memory file of the given size on tmpfs whose blocks exist (no SIGBUS
- * later), mapped shared and not inherited by children; NULL when there is no
- * tmpfs or no room. *out_fd stays open and holds a write lock (fcntl) that
- * tells others the owner lives; path gets the file's name. */
+/* The directory on tmpfs for this user's memory files, made if need be, mode
+ * 0700: the one asked for, else below XDG_RUNTIME_DIR, else in /dev/shm.
+ * False: there is none that is ours alone. asked may be empty. */
+bool llmlab__os_ring_directory(const char *asked, char *out, size_t capacity);
+/* Is the file or directory of this descriptor on tmpfs? */
+bool llmlab__os_is_tmpfs(int fd);
+
+/* A memory file of the given size on tmpfs, mapped shared and not inherited by
+ * children; NULL when there is no tmpfs. It has no blocks yet: a part must be
+ * reserved before it is touched. *out_fd stays open and holds a write lock
+ * (fcntl) that tells others the owner lives; path gets the file's name, which
+ * begins with a dot: rename it when its contents are whole. */
 void *llmlab__os_map_ring_file(const char *directory, size_t size, int *out_fd,
                                char *path, size_t path_capacity);
+/* Have the blocks of a part of such a file exist, so that touching it raises no
+ * SIGBUS. False: no room, or less than half of the tmpfs left to others. */
+bool llmlab__os_reserve(int fd, size_t offset, size_t size);
+/* Lay anonymous memory over a part of a mapping. */
+bool llmlab__os_map_over(void *memory, size_t size);
 /* Anonymous zeroed memory that a child sees as zeroes where possible. */
 void *llmlab__os_map_anonymous(size_t size);
 void llmlab__os_unmap(void *memory, size_t size);

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/os.h"
@@ -33,4 +34,25 @@ llmlab__os_thread_setup(const char *name)
     }
     pthread_sigmask(SIG_SETMASK, &blocked, NULL);
     llmlab__os_thread_name(name);
+}
+
+int
+llmlab__os_open_private(const char *path, bool make)
+{
+    struct stat st;
+    int fd;
+
+    if (make) {
+        mkdir(path, 0700); /* whether it is there now is seen below */
+    }
+    fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) {
+        return -1;
+    }
+    if (fstat(fd, &st) != 0 || st.st_uid != geteuid() ||
+        (st.st_mode & 077) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
 }

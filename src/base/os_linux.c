@@ -11,14 +11,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
-#include <sys/stat.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #include <linux/magic.h>
 
-#include "base/id.h"
 #include "base/os.h"
 
 #ifndef MADV_POPULATE_WRITE /* Linux 5.14 */
@@ -109,45 +109,46 @@ llmlab__os_populate(void *memory, size_t size)
     madvise(memory, size, MADV_POPULATE_WRITE);
 }
 
-static bool
-is_tmpfs(const char *path)
+bool
+llmlab__os_is_tmpfs(int fd)
 {
     struct statfs fs;
 
-    return statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+    return fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
 }
 
-/* Ours alone: a directory, not a link, that nobody else can write into. */
 static bool
-make_private_directory(const char *path)
+is_private_tmpfs(const char *path)
 {
-    struct stat st;
+    int fd = llmlab__os_open_private(path, true);
+    bool is_tmpfs;
 
-    if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+    if (fd < 0) {
         return false;
     }
-    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) &&
-           st.st_uid == geteuid() && (st.st_mode & 077) == 0;
+    is_tmpfs = llmlab__os_is_tmpfs(fd);
+    close(fd);
+    return is_tmpfs;
 }
 
 bool
-llmlab__os_ring_directory(char *out, size_t capacity)
+llmlab__os_ring_directory(const char *asked, char *out, size_t capacity)
 {
     const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
     int size;
 
-    if (runtime != NULL && runtime[0] == '/' && is_tmpfs(runtime)) {
+    if (asked[0] != '\0') {
+        size = snprintf(out, capacity, "%s", asked);
+        return (size_t)size < capacity && is_private_tmpfs(out);
+    }
+    if (runtime != NULL && runtime[0] == '/') {
         size = snprintf(out, capacity, "%s/llmlab", runtime);
-        if (size > 0 && (size_t)size < capacity &&
-            make_private_directory(out)) {
+        if (size > 0 && (size_t)size < capacity && is_private_tmpfs(out)) {
             return true;
         }
     }
-    if (!is_tmpfs("/dev/shm")) {
-        return false;
-    }
     size = snprintf(out, capacity, "/dev/shm/llmlab-%u", (unsigned)geteuid());
-    return size > 0 && (size_t)size < capacity && make_private_directory(out);
+    return size > 0 && (size_t)size < capacity && is_private_tmpfs(out);
 }
 
 /* The lock tells other processes that the owner lives. Children do not inherit
@@ -161,6 +162,15 @@ lock_whole(int fd)
     return fcntl(fd, F_SETLK, &lock) == 0;
 }
 
+/* Beyond the limit on file sizes the system would send the host a signal. */
+static bool
+may_be_as_large(size_t size)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur >= size;
+}
+
 void *
 llmlab__os_map_ring_file(const char *directory, size_t size, int *out_fd,
                          char *path, size_t path_capacity)
@@ -170,20 +180,19 @@ llmlab__os_map_ring_file(const char *directory, size_t size, int *out_fd,
     int length;
     int fd;
 
-    if (!is_tmpfs(directory)) {
-        return NULL;
-    }
     llmlab__os_random(&name, sizeof(name));
-    length = snprintf(path, path_capacity, "%s/%ld-%08x.ring", directory,
-                      (long)getpid(), (unsigned)name);
-    if (length < 0 || (size_t)length >= path_capacity) {
+    length = snprintf(path, path_capacity, "%s/.%016llx", directory,
+                      (unsigned long long)name);
+    if (length < 0 || (size_t)length >= path_capacity ||
+        !may_be_as_large(size)) {
         return NULL;
     }
     fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         return NULL;
     }
-    if (!lock_whole(fd) || posix_fallocate(fd, 0, (off_t)size) != 0) {
+    if (!llmlab__os_is_tmpfs(fd) || !lock_whole(fd) ||
+        ftruncate(fd, (off_t)size) != 0) {
         goto fail;
     }
     memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -201,6 +210,33 @@ fail:
     unlink(path);
     close(fd);
     return NULL;
+}
+
+bool
+llmlab__os_reserve(int fd, size_t offset, size_t size)
+{
+    struct statvfs fs;
+    int error;
+
+    if (fstatvfs(fd, &fs) != 0) {
+        return false;
+    }
+    if (fs.f_blocks > 0 && (uint64_t)fs.f_bavail * fs.f_frsize <
+                               (uint64_t)fs.f_blocks * fs.f_frsize / 2 + size) {
+        return false;
+    }
+    do {
+        error = posix_fallocate(fd, (off_t)offset, (off_t)size);
+    } while (error == EINTR);
+    return error == 0;
+}
+
+bool
+llmlab__os_map_over(void *memory, size_t size)
+{
+    return mmap(memory, size, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED &&
+           madvise(memory, size, MADV_DONTFORK) == 0;
 }
 
 void

@@ -131,8 +131,16 @@ llmlab__os_populate(void *memory, size_t size)
 }
 
 bool
-llmlab__os_ring_directory(char *out, size_t capacity)
+llmlab__os_is_tmpfs(int fd)
 {
+    (void)fd;
+    return false;
+}
+
+bool
+llmlab__os_ring_directory(const char *asked, char *out, size_t capacity)
+{
+    (void)asked;
     (void)out;
     (void)capacity;
     return false;
@@ -148,6 +156,23 @@ llmlab__os_map_ring_file(const char *directory, size_t size, int *out_fd,
     (void)path;
     (void)path_capacity;
     return NULL;
+}
+
+bool
+llmlab__os_reserve(int fd, size_t offset, size_t size)
+{
+    (void)fd;
+    (void)offset;
+    (void)size;
+    return false;
+}
+
+bool
+llmlab__os_map_over(void *memory, size_t size)
+{
+    (void)memory;
+    (void)size;
+    return false;
 }
 
 void

@@ -10,6 +10,7 @@
 #include "base/status.h"
 #include "client/config.h"
 #include "delivery/exit_hook.h"
+#include "delivery/recovery.h"
 #include "delivery/transport.h"
 
 #define NS_PER_MS       INT64_C(1000000)
@@ -181,6 +182,18 @@ set_up(llmlab_client_t *client, const llmlab_config_t *config)
     return take_prices(client);
 }
 
+/* What an earlier process left is sent although nothing is recorded here. */
+static void
+recover(llmlab_client_t *client)
+{
+    llmlab__delivery_options_t options;
+
+    llmlab__client_options(client, &options);
+    if (llmlab__recovery_is_due(&options)) {
+        llmlab__client_prepare(&client->tracer);
+    }
+}
+
 llmlab_status_t
 llmlab_client_open(llmlab_client_t **out, const llmlab_config_t *config)
 {
@@ -207,6 +220,7 @@ llmlab_client_open(llmlab_client_t **out, const llmlab_config_t *config)
     }
     if (status == LLMLAB_OK) {
         set_tracer(client);
+        recover(client);
     } else {
         llmlab__log(&client->log,
                     status == LLMLAB_EDISABLED &&
@@ -286,8 +300,11 @@ llmlab_client_close(llmlab_client_t *client, int64_t timeout_ms)
     }
     is_parent = client->opened_in == llmlab__fork_generation();
     timeout_ms = timeout_ms < 0 ? DEFAULT_WAIT_MS : timeout_ms;
-    status = llmlab_client_flush(client, timeout_ms, &left);
     worker = llmlab__client_worker(client);
+    if (worker != NULL) {
+        llmlab__worker_want_all(worker);
+    }
+    status = llmlab_client_flush(client, timeout_ms, &left);
     if (worker == NULL) {
         if (is_parent && client->transport.destroy != NULL) {
             client->transport.destroy(client->transport.self);
@@ -304,6 +321,12 @@ llmlab_client_close(llmlab_client_t *client, int64_t timeout_ms)
     llmlab_stats_init(&stats);
     llmlab_client_stats(client, &stats);
     log_losses(&log, stats.dropped[LLMLAB_DROP_CLOSED]);
+    if (stats.spooled > 0) {
+        llmlab__log(&log, LLMLAB_LOG_INFO,
+                    "closed with %llu calls in the spool: the next process "
+                    "sends them",
+                    (unsigned long long)stats.spooled);
+    }
     llmlab__worker_destroy(worker);
     llmlab__client_free(client);
     return status;

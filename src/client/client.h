@@ -42,6 +42,10 @@ llmlab__client_of(llmlab__tracer_t *tracer)
 /* This process' worker; NULL when nothing was recorded here yet. */
 llmlab__worker_t *llmlab__client_worker(const llmlab_client_t *client);
 
+/* What the settings say to the worker. */
+void llmlab__client_options(const llmlab_client_t *client,
+                            llmlab__delivery_options_t *out);
+
 /* The tracer's hook: make worker and rings for this process. */
 bool llmlab__client_prepare(llmlab__tracer_t *tracer);
 

@@ -15,8 +15,6 @@
 #define INT(id)    llmlab__settings_int(settings, LLMLAB__SETTING_##id)
 #define CHOICE(id) llmlab__settings_choice(settings, LLMLAB__SETTING_##id)
 
-enum { MEMORY_AUTO = 0, MEMORY_TMPFS = 1 };
-
 llmlab__worker_t *
 llmlab__client_worker(const llmlab_client_t *client)
 {
@@ -47,8 +45,21 @@ set_server(const llmlab__settings_t *settings, llmlab__delivery_options_t *out)
     out->no_proxy = TEXT(NO_PROXY);
 }
 
+/* A record in the spool belongs to a server, a project and a key. */
 static void
-set_options(const llmlab_client_t *client, llmlab__delivery_options_t *out)
+set_spool(const llmlab__settings_t *settings, llmlab__delivery_options_t *out)
+{
+    bool has_tenant =
+        out->exporter == LLMLAB__EXPORT_SERVER && out->api_key[0] != '\0';
+
+    out->spool.mode = has_tenant ? TEXT(SPOOL_MODE) : "off";
+    out->spool.ring_directory = TEXT(SPOOL_RING_DIR);
+    out->spool.max_bytes = (size_t)INT(SPOOL_MAX_BYTES);
+}
+
+void
+llmlab__client_options(const llmlab_client_t *client,
+                       llmlab__delivery_options_t *out)
 {
     const llmlab__settings_t *settings = &client->settings;
     size_t memory = (size_t)INT(QUEUE_MAX_BYTES);
@@ -56,6 +67,9 @@ set_options(const llmlab_client_t *client, llmlab__delivery_options_t *out)
     set_server(settings, out);
     out->log = &client->log;
     out->exporter = (llmlab__exporter_kind_t)CHOICE(EXPORTER);
+    set_spool(settings, out);
+    out->exit_flush_ms = INT(EXIT_FLUSH_MS);
+    out->pace_ms = INT(PACE_MS);
     out->file = TEXT(EXPORTER_FILE);
     out->memory_limit = memory / 2; /* the rings have the other half */
     out->max_calls = (uint32_t)INT(BATCH_MAX_CALLS);
@@ -85,16 +99,6 @@ released(void *owner)
     llmlab__client_free(owner);
 }
 
-/* Files on tmpfs serve a process that finds them after this one was killed;
- * as long as nobody looks for them, only those who ask get them. */
-static bool
-wants_files(const llmlab_client_t *client)
-{
-    const llmlab__settings_t *settings = &client->settings;
-
-    return CHOICE(QUEUE_MEMORY) == MEMORY_TMPFS;
-}
-
 static llmlab_status_t
 make_worker(llmlab_client_t *client, llmlab__worker_t **out)
 {
@@ -102,14 +106,17 @@ make_worker(llmlab_client_t *client, llmlab__worker_t **out)
     llmlab__worker_config_t config;
     char directory[256];
     llmlab_status_t status;
+    bool wants_files;
     bool has_files;
 
     memset(&config, 0, sizeof(config));
-    set_options(client, &config.options);
+    llmlab__client_options(client, &config.options);
+    wants_files = strcmp(config.options.spool.mode, "off") != 0;
     config.rings.max_bytes = (size_t)INT(QUEUE_MAX_BYTES) / 2;
     config.rings.ring_bytes = (size_t)INT(QUEUE_RING_BYTES);
-    if (wants_files(client) &&
-        llmlab__os_ring_directory(directory, sizeof(directory))) {
+    if (wants_files &&
+        llmlab__os_ring_directory(config.options.spool.ring_directory,
+                                  directory, sizeof(directory))) {
         config.rings.directory = directory;
     }
     config.tracer = &client->tracer;
@@ -122,7 +129,7 @@ make_worker(llmlab_client_t *client, llmlab__worker_t **out)
         return status;
     }
     has_files = llmlab__ring_set_is_file(llmlab__worker_rings(*out));
-    if (wants_files(client) && !has_files && !client->told_no_tmpfs) {
+    if (wants_files && !has_files && !client->told_no_tmpfs) {
         client->told_no_tmpfs = true;
         llmlab__log(&client->log, LLMLAB_LOG_WARNING,
                     "no tmpfs with room for the rings: calls that are not yet "

@@ -235,6 +235,19 @@ check_project(const char *label, const char *value, size_t size)
 }
 
 static llmlab_status_t
+check_spool(const char *label, const char *value)
+{
+    if (strcmp(value, "auto") != 0 && strcmp(value, "off") != 0 &&
+        value[0] != '/') {
+        return llmlab__fail(LLMLAB_ECONFIG,
+                            "%s: \"%.70s\" is neither auto, off nor a path "
+                            "from /",
+                            label, value);
+    }
+    return LLMLAB_OK;
+}
+
+static llmlab_status_t
 check_text(const llmlab_setting_t *setting, const char *label,
            const char *value, size_t size)
 {
@@ -250,6 +263,14 @@ check_text(const llmlab_setting_t *setting, const char *label,
     }
     if (strcmp(setting->name, "proxy") == 0 && size != 0) {
         return check_proxy(label, value);
+    }
+    if (strcmp(setting->name, "spool.mode") == 0) {
+        return check_spool(label, value);
+    }
+    if (strcmp(setting->name, "spool.ring_dir") == 0 && size != 0 &&
+        value[0] != '/') {
+        return llmlab__fail(LLMLAB_ECONFIG, "%s: \"%.70s\" is no path from /",
+                            label, value);
     }
     if (strcmp(setting->name, "project") == 0) {
         return check_project(label, value, size);

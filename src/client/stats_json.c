@@ -36,6 +36,9 @@ put_stats(llmlab__json_out_t *out, const llmlab_stats_t *stats)
     PUT(rejected);
     PUT(dead);
     put_dropped(out, stats);
+    PUT(recovered);
+    PUT(recovering);
+    PUT(recovery_lost);
     PUT(duplicates);
     PUT(unsampled);
     PUT(open_spans);

@@ -7,7 +7,8 @@
 #include "delivery/fork_lock.h"
 #include "delivery/worker_state.h"
 
-#define EXIT_WAIT_NS (INT64_C(200) * 1000000)
+#define NS_PER_MS    INT64_C(1000000)
+#define EXIT_WAIT_NS (200 * NS_PER_MS)
 
 static llmlab__fork_lock_t list_lock;
 static llmlab__exit_node_t *list;
@@ -55,13 +56,31 @@ llmlab__exit_remove(llmlab__exit_node_t *node)
     llmlab__fork_unlock(&list_lock);
 }
 
+/* What the settings give it of time to deliver. All share it. */
+static void
+flush_all(void)
+{
+    int64_t begin = llmlab__clock_mono_ns();
+
+    for (llmlab__exit_node_t *node = list; node != NULL; node = node->next) {
+        int64_t gone_ms = (llmlab__clock_mono_ns() - begin) / NS_PER_MS;
+        int64_t left_ms = node->worker->config.options.exit_flush_ms - gone_ms;
+
+        if (left_ms > 0) {
+            llmlab__worker_flush(node->worker, left_ms, NULL);
+        }
+    }
+}
+
 static void
 stop_all(void)
 {
-    int64_t deadline = llmlab__clock_mono_ns() + EXIT_WAIT_NS;
+    int64_t deadline;
 
     atomic_store(&has_begun, true);
     enter_list();
+    flush_all();
+    deadline = llmlab__clock_mono_ns() + EXIT_WAIT_NS;
     for (llmlab__exit_node_t *node = list; node != NULL; node = node->next) {
         atomic_store(&node->worker->stop, 1);
         llmlab__worker_wake(node->worker);

@@ -18,8 +18,10 @@
 typedef struct llmlab__delivery_s {
     /* In. */
     const llmlab__batch_t *batch;
-    const llmlab_stats_t *totals; /* the ledger, as of now */
-    const atomic_int *stop;       /* non-zero: give up soon */
+    const llmlab_stats_t *totals;         /* the ledger, as of now */
+    const llmlab__segment_owner_t *owner; /* whose records these are, when they
+                                             are not this instance's; or NULL */
+    const atomic_int *stop;               /* non-zero: give up soon */
     /* Out. */
     llmlab__verdict_t verdict;
     int http_status; /* 0: no reply, or no HTTP */

@@ -16,7 +16,8 @@ enum { HEADERS = 6 };
 
 typedef struct http_exporter_s {
     const llmlab__delivery_options_t *options;
-    llmlab__sender_t sender;
+    llmlab__sender_t own;
+    llmlab__sender_t sender; /* of the batch that is being sent */
     llmlab__transport_t transport;
     llmlab__encoder_t encoder;
     llmlab__compressor_t compressor;
@@ -62,6 +63,13 @@ make_body(http_exporter_t *exporter, llmlab__delivery_t *delivery)
 {
     llmlab__encoder_t *encoder = &exporter->encoder;
 
+    exporter->sender = exporter->own;
+    if (delivery->owner != NULL) {
+        exporter->sender = (llmlab__sender_t){
+            delivery->owner->language, delivery->owner->instance,
+            delivery->owner->service, delivery->owner->environment,
+            delivery->owner->release};
+    }
     if (!llmlab__encode(encoder, &exporter->sender, delivery->batch,
                         delivery->totals, llmlab__clock_real_ns())) {
         return false;
@@ -213,7 +221,7 @@ llmlab__exporter_http(llmlab__exporter_t *out,
         return false;
     }
     exporter->options = options;
-    exporter->sender =
+    exporter->own =
         (llmlab__sender_t){options->language, instance, options->service,
                            options->environment, options->release};
     exporter->transport = *transport;

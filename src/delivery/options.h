@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "delivery/spool.h"
 
 /* In the order of the setting's choices. */
 typedef enum llmlab__exporter_kind_e {
@@ -27,6 +28,9 @@ typedef struct llmlab__delivery_options_s {
     const char *environment;
     const char *release;
     const char *language;
+    llmlab__spool_options_t spool; /* mode "off" where there is none */
+    int64_t exit_flush_ms;
+    int64_t pace_ms;
     size_t memory_limit; /* for segments and buffers, rings excluded */
     uint32_t max_calls;
     size_t max_bytes;

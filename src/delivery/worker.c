@@ -1,6 +1,7 @@
 #include "delivery/worker.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,41 +11,39 @@
 #include "base/status.h"
 #include "delivery/worker_state.h"
 
-#define NS_PER_MS        INT64_C(1000000)
-#define TICK_NS          (100 * NS_PER_MS)
-#define IDLE_TICK_NS     (250 * NS_PER_MS)
-#define BUSY_FOR_NS      (1000 * NS_PER_MS) /* ticks fast after a record */
-#define TICKS_FOR_NS     (3000 * NS_PER_MS) /* then slower, then parks */
-#define RECYCLE_NS       (1000 * NS_PER_MS)
-#define SEGMENT_BYTES    ((size_t)256 << 10)
-#define SEGMENT_MIN      ((size_t)32 << 10)
-#define SEGMENT_OVERHEAD ((size_t)512)
-#define DRAIN_BYTES      ((size_t)1 << 20)
+#define NS_PER_MS    INT64_C(1000000)
+#define TICK_NS      (100 * NS_PER_MS)
+#define IDLE_TICK_NS (250 * NS_PER_MS)
+#define BUSY_FOR_NS  (1000 * NS_PER_MS) /* ticks fast after a record */
+#define TICKS_FOR_NS (3000 * NS_PER_MS) /* then slower, then parks */
+#define RECYCLE_NS   (1000 * NS_PER_MS)
 
 static void
-make_owner(llmlab__worker_t *worker, llmlab__segment_owner_t *owner)
+init_own(llmlab__worker_t *worker, const llmlab__segment_owner_t *owner,
+         const llmlab__batch_limits_t *limits)
 {
-    const llmlab__delivery_options_t *options = &worker->config.options;
+    llmlab__outbox_t *own = &worker->own;
 
-    memset(owner, 0, sizeof(*owner));
-    memcpy(owner->instance, worker->instance, sizeof(worker->instance));
-    llmlab__segment_tenant(owner->tenant, options->url, options->project,
-                           options->api_key);
+    llmlab__outbox_init(own, owner,
+                        llmlab__worker_segment_bytes(
+                            worker, llmlab__ring_max_record(worker->rings)),
+                        limits, &worker->ledger);
+    own->rings = worker->rings;
+    own->offset_ns = llmlab__clock_offset_ns();
 }
 
+/* Now others may find the rings' file, and that it is held. */
 static void
-init_segments(llmlab__worker_t *worker)
+publish_rings(llmlab__worker_t *worker)
 {
-    size_t bytes = worker->config.options.memory_limit / 8;
-    size_t least = llmlab__ring_max_record(worker->rings) +
-                   LLMLAB__SETTLE_ROOM + SEGMENT_OVERHEAD;
-    llmlab__segment_owner_t owner;
+    char name[LLMLAB__SPOOL_NAME];
 
-    bytes = bytes > SEGMENT_BYTES ? SEGMENT_BYTES : bytes;
-    bytes = bytes < SEGMENT_MIN ? SEGMENT_MIN : bytes;
-    bytes = bytes < least ? least : bytes;
-    make_owner(worker, &owner);
-    llmlab__segments_init(&worker->segments, &owner, bytes);
+    if (llmlab__ring_set_is_file(worker->rings)) {
+        llmlab__claim_add(&worker->own.ring_claim,
+                          llmlab__ring_set_lend_fd(worker->rings));
+        snprintf(name, sizeof(name), "%s.ring", worker->own.segments.base);
+        llmlab__ring_set_publish(worker->rings, name);
+    }
 }
 
 static void
@@ -67,34 +66,40 @@ llmlab__worker_new(llmlab__worker_t **out,
     llmlab__batch_limits_t limits = {options->max_calls, options->max_bytes,
                                      options->max_age_ns};
     llmlab__worker_t *worker = llmlab__calloc(1, sizeof(*worker));
+    llmlab__ring_options_t rings = config->rings;
+    llmlab__ring_label_t label;
+    char instance[37];
     llmlab_status_t status;
 
     if (worker == NULL) {
         return llmlab__fail(LLMLAB_ENOMEM, "out of memory");
     }
-    status = llmlab__ring_set_new(&worker->rings, &config->rings);
+    llmlab__uuid7(instance);
+    memset(&label, 0, sizeof(label));
+    llmlab__segment_owner(&label.owner, instance, options);
+    rings.label = &label;
+    rings.label_size = sizeof(label);
+    status = llmlab__ring_set_new(&worker->rings, &rings);
     if (status != LLMLAB_OK) {
         llmlab__free(worker);
         return status;
     }
-    worker->settle_room = llmlab__alloc(llmlab__ring_max_record(worker->rings) +
-                                        LLMLAB__SETTLE_ROOM);
+    worker->settle_max = llmlab__ring_max_record(worker->rings);
+    worker->settle_room =
+        llmlab__alloc(worker->settle_max + LLMLAB__SETTLE_ROOM);
     if (worker->settle_room == NULL) {
         llmlab__ring_set_destroy(worker->rings);
         llmlab__free(worker);
         return llmlab__fail(LLMLAB_ENOMEM, "out of memory");
     }
     worker->config = *config;
-    llmlab__uuid7(worker->instance);
+    worker->spool.fd = -1;
     llmlab__rng_seed(&worker->rng);
-    llmlab__batches_init(&worker->batches, &limits);
-    init_segments(worker);
+    init_own(worker, &label.owner, &limits);
+    publish_rings(worker);
     init_sync(worker);
     worker->backoff.base_ms = options->retry_base_ms;
     worker->backoff.max_ms = options->retry_max_ms;
-    worker->next_number = 1;
-    worker->in_flight_until = 1;
-    worker->offset_ns = llmlab__clock_offset_ns();
     *out = worker;
     return LLMLAB_OK;
 }
@@ -106,9 +111,7 @@ llmlab__worker_destroy(llmlab__worker_t *worker)
         return;
     }
     llmlab__exit_remove(&worker->exit_node);
-    llmlab__batches_cleanup(&worker->batches);
-    llmlab__segments_cleanup(&worker->segments);
-    llmlab__ring_set_destroy(worker->rings);
+    llmlab__outbox_cleanup(&worker->own);
     llmlab__free(worker->settle_room);
     pthread_cond_destroy(&worker->changed);
     pthread_mutex_destroy(&worker->lock);
@@ -122,99 +125,15 @@ llmlab__worker_rings(const llmlab__worker_t *worker)
 }
 
 void
-llmlab__worker_hurry(llmlab__worker_t *worker)
+llmlab__worker_want_all(llmlab__worker_t *worker)
 {
-    atomic_store_explicit(&worker->hurry, true, memory_order_relaxed);
-}
-
-/* What the segments may hold: the exporter's buffers count, too. */
-static size_t
-segment_limit(const llmlab__worker_t *worker)
-{
-    size_t limit = worker->config.options.memory_limit;
-    size_t least = 2 * worker->segments.segment_bytes;
-    size_t used = worker->exporter.self == NULL
-                      ? 0
-                      : worker->exporter.memory(worker->exporter.self);
-
-    return used + least > limit ? least : limit - used;
-}
-
-static bool
-take_record(void *payload, const void *bytes, uint32_t size)
-{
-    llmlab__worker_t *worker = payload;
-    llmlab__tracer_t *tracer = worker->config.tracer;
-    const llmlab__record_t *record = bytes;
-    const llmlab__record_t *settled;
-    llmlab__segment_cursor_t start;
-    llmlab__segment_cursor_t end;
-    uint64_t number;
-
-    if (record == NULL) {
-        worker->corrupt += size;
-        return true;
-    }
-    if (!llmlab__record_check(bytes, size)) {
-        worker->corrupt++;
-        return true;
-    }
-    number = record->type == LLMLAB__RECORD_CHUNK ? 0 : worker->next_number;
-    if (!llmlab__batches_reserve(&worker->batches) ||
-        !llmlab__segments_have_room(&worker->segments,
-                                    size + LLMLAB__SETTLE_ROOM,
-                                    segment_limit(worker))) {
-        worker->is_full = true;
-        return false;
-    }
-    settled = llmlab__record_settle(tracer, record, worker->settle_room);
-    if (!llmlab__segments_append(&worker->segments, settled, number,
-                                 worker->offset_ns, &start, &end)) {
-        worker->is_full = true;
-        return false;
-    }
-    if (settled != record) {
-        llmlab__record_count(tracer, settled);
-    }
-    llmlab__batches_add(&worker->batches, settled, number, &start, &end,
-                        worker->last_active_ns);
-    if (number != 0) {
-        worker->next_number++;
-        worker->taken++;
-    }
-    return true;
+    atomic_store(&worker->wants_all, true);
 }
 
 void
-llmlab__worker_drain(llmlab__worker_t *worker, int64_t now_ns)
+llmlab__worker_hurry(llmlab__worker_t *worker)
 {
-    llmlab__ledger_t *ledger = &worker->ledger;
-    int64_t before_ns = worker->last_active_ns;
-    size_t visited;
-
-    worker->taken = 0;
-    worker->corrupt = 0;
-    worker->is_full = false;
-    worker->last_active_ns = now_ns;
-    visited =
-        llmlab__ring_set_peek(worker->rings, take_record, worker, DRAIN_BYTES);
-    /* Out of the rings first: see ledger.h. */
-    llmlab__ring_set_release(worker->rings);
-    if (visited == 0) {
-        worker->last_active_ns = before_ns;
-    }
-    if (worker->taken > 0) {
-        atomic_fetch_add(&ledger->queued, worker->taken);
-    }
-    if (worker->corrupt > 0) {
-        atomic_fetch_add(&ledger->dropped[LLMLAB_DROP_CORRUPT],
-                         worker->corrupt);
-    }
-    atomic_store(&ledger->memory_bytes,
-                 worker->segments.memory +
-                     (worker->exporter.self == NULL
-                          ? 0
-                          : worker->exporter.memory(worker->exporter.self)));
+    atomic_store_explicit(&worker->hurry, true, memory_order_relaxed);
 }
 
 /* The wall clock may have been set; ended threads leave rings. */
@@ -225,10 +144,10 @@ look_around(llmlab__worker_t *worker, int64_t now_ns)
         return;
     }
     worker->last_recycle_ns = now_ns;
-    worker->offset_ns = llmlab__clock_offset_ns();
+    worker->own.offset_ns = llmlab__clock_offset_ns();
     atomic_store_explicit(&worker->config.tracer->clock_offset_ns,
-                          worker->offset_ns, memory_order_relaxed);
-    llmlab__ring_set_note_clock(worker->rings, worker->offset_ns);
+                          worker->own.offset_ns, memory_order_relaxed);
+    llmlab__ring_set_note_clock(worker->rings, worker->own.offset_ns);
     llmlab__ring_set_recycle(worker->rings, now_ns);
 }
 
@@ -243,12 +162,11 @@ wait_for_work(llmlab__worker_t *worker)
 {
     int64_t now = llmlab__clock_mono_ns();
     int64_t quiet = now - worker->last_active_ns;
-    int64_t until = llmlab__batches_deadline(&worker->batches);
+    int64_t until = llmlab__batches_deadline(&worker->own.batches);
 
-    if (llmlab__batches_head(&worker->batches) != NULL) {
-        until = earlier(until, worker->next_attempt_ns);
-    }
-    if (worker->is_full) {
+    until = earlier(until, llmlab__worker_send_time(worker));
+    until = earlier(until, llmlab__worker_scan_time(worker, now));
+    if (worker->own.is_full) {
         /* Producers at full rings would wake a tick at every record. */
         llmlab__worker_sleep(worker, earlier(until, now + TICK_NS));
         return;
@@ -278,11 +196,12 @@ run(llmlab__worker_t *worker)
         llmlab__worker_drain(worker, now);
         if (atomic_exchange_explicit(&worker->hurry, false,
                                      memory_order_relaxed)) {
-            llmlab__batches_seal(&worker->batches);
+            llmlab__batches_seal(&worker->own.batches);
         }
-        llmlab__batches_age(&worker->batches, now);
-        if (llmlab__batches_head(&worker->batches) != NULL &&
-            now >= worker->next_attempt_ns) {
+        llmlab__batches_age(&worker->own.batches, now);
+        llmlab__worker_scan(worker, now);
+        llmlab__worker_tend(worker, now);
+        if (now >= llmlab__worker_send_time(worker)) {
             llmlab__worker_send(worker);
             llmlab__worker_end_flush(worker);
             continue;
@@ -317,9 +236,12 @@ worker_main(void *payload)
     bool is_abandoned;
 
     llmlab__os_thread_setup("llmlab");
+    llmlab__worker_open_spool(worker);
     run(worker);
+    llmlab__worker_save(worker);
     llmlab__worker_close_exporter(worker);
     llmlab__worker_give_up(worker);
+    llmlab__worker_leave(worker);
     if (llmlab__exit_begun()) {
         tell_losses(worker);
     }

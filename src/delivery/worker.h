@@ -45,6 +45,9 @@ llmlab_status_t llmlab__worker_flush(llmlab__worker_t *worker,
                                      int64_t timeout_ms,
                                      llmlab_flush_result_t *result);
 
+/* Have the flushes from now on wait for what earlier processes left, too. */
+void llmlab__worker_want_all(llmlab__worker_t *worker);
+
 /* Ask the thread to end and wait for it until the deadline. True: it has, and
  * the worker may be destroyed. False: it is abandoned and destroys itself. */
 bool llmlab__worker_stop(llmlab__worker_t *worker, int64_t deadline_ns);

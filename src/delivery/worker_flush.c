@@ -78,13 +78,13 @@ llmlab__worker_begin_flush(llmlab__worker_t *worker)
      * are not this flush's: so many rounds empty the largest rings. */
     for (int i = 0; i < 64; i++) {
         llmlab__worker_drain(worker, llmlab__clock_mono_ns());
-        if (worker->taken == 0) {
+        if (worker->own.taken == 0) {
             break;
         }
     }
-    llmlab__batches_seal(&worker->batches);
-    worker->flush_until = worker->next_number;
-    worker->flush_is_partial = worker->is_full;
+    llmlab__batches_seal(&worker->own.batches);
+    worker->flush_until = worker->own.next_number;
+    worker->flush_is_partial = worker->own.is_full;
     worker->next_attempt_ns = worker->not_before_ns;
 }
 
@@ -92,16 +92,17 @@ llmlab__worker_begin_flush(llmlab__worker_t *worker)
 static bool
 is_flushed(llmlab__worker_t *worker)
 {
-    const llmlab__batch_t *head = llmlab__batches_head(&worker->batches);
+    const llmlab__batch_t *head = llmlab__batches_head(&worker->own.batches);
 
-    if (worker->flush_is_partial) {
+    if (worker->flush_is_partial ||
+        (worker->adopted != NULL && atomic_load(&worker->wants_all))) {
         return false;
     }
     if (head != NULL) {
         return head->first >= worker->flush_until;
     }
-    return worker->batches.open.count == 0 ||
-           worker->batches.open.first >= worker->flush_until;
+    return worker->own.batches.open.count == 0 ||
+           worker->own.batches.open.first >= worker->flush_until;
 }
 
 void
@@ -110,12 +111,12 @@ llmlab__worker_end_flush(llmlab__worker_t *worker)
     if (worker->flush_seen == worker->flush_finished) {
         return;
     }
-    if (worker->flush_is_partial && !worker->is_full) {
+    if (worker->flush_is_partial && !worker->own.is_full) {
         /* There was no room for all: what could not be taken then is taken
          * now, and belongs to the flush. */
         worker->flush_is_partial = false;
-        llmlab__batches_seal(&worker->batches);
-        worker->flush_until = worker->next_number;
+        llmlab__batches_seal(&worker->own.batches);
+        worker->flush_until = worker->own.next_number;
     }
     pthread_mutex_lock(&worker->lock);
     if (is_flushed(worker)) {
@@ -203,7 +204,8 @@ llmlab__worker_flush(llmlab__worker_t *worker, int64_t timeout_ms,
     llmlab_stats_init(&after);
     llmlab__worker_stats(worker, worker->config.tracer, &after);
     fill_result(&before, &after, result != NULL ? result : &unused);
-    if (is_done || after.queued + after.in_flight == 0) {
+    /* What is on disk is safe; that the server refuses is told in any case. */
+    if (is_done || (!is_held && after.queued + after.in_flight == 0)) {
         return LLMLAB_OK;
     }
     return why_pending(worker, is_held);

@@ -25,7 +25,8 @@ make_exporter(llmlab__worker_t *worker, llmlab__exporter_t *out)
     case LLMLAB__EXPORT_CONSOLE:
         return llmlab__exporter_console(out);
     case LLMLAB__EXPORT_FILE:
-        return llmlab__exporter_file(out, &config->options, worker->instance);
+        return llmlab__exporter_file(out, &config->options,
+                                     worker->own.instance);
     case LLMLAB__EXPORT_MEMORY:
         llmlab__mock_transport(config->mock, &transport);
         break;
@@ -40,7 +41,7 @@ make_exporter(llmlab__worker_t *worker, llmlab__exporter_t *out)
         }
         break;
     }
-    return llmlab__exporter_http(out, &config->options, worker->instance,
+    return llmlab__exporter_http(out, &config->options, worker->own.instance,
                                  &transport);
 }
 
@@ -91,13 +92,15 @@ llmlab__worker_close_exporter(llmlab__worker_t *worker)
     }
 }
 
-/* The oldest batch has left: count where its records went. */
-static void
-finish(llmlab__worker_t *worker, const llmlab__delivery_t *delivery,
-       _Atomic uint64_t *sink)
+void
+llmlab__worker_finish(llmlab__worker_t *worker, llmlab__outbox_t *outbox,
+                      const llmlab__delivery_t *delivery,
+                      _Atomic uint64_t *sink)
 {
-    llmlab__ledger_t *ledger = &worker->ledger;
-    llmlab__batch_t batch = *llmlab__batches_head(&worker->batches);
+    llmlab__ledger_t *ledger = outbox->ledger;
+    llmlab__batch_t batch = *llmlab__batches_head(&outbox->batches);
+    uint64_t on_disk = llmlab__outbox_on_disk(outbox, &batch);
+    uint64_t end = batch.first + batch.count;
     uint64_t rest = batch.count;
     uint64_t corrupt = delivery->corrupt < rest ? delivery->corrupt : rest;
     uint64_t rejected;
@@ -105,67 +108,99 @@ finish(llmlab__worker_t *worker, const llmlab__delivery_t *delivery,
     rest -= corrupt;
     rejected = delivery->rejected < rest ? delivery->rejected : rest;
     rest -= rejected;
-    atomic_fetch_sub(&ledger->in_flight, batch.count);
+    if (batch.first >= outbox->in_flight_until) {
+        atomic_fetch_sub(&ledger->queued, batch.count - on_disk);
+    } else {
+        atomic_fetch_sub(&ledger->in_flight, batch.count - on_disk);
+    }
+    atomic_fetch_sub(&ledger->spooled, on_disk);
     atomic_fetch_add(&ledger->dropped[LLMLAB_DROP_CORRUPT], corrupt);
     atomic_fetch_add(&ledger->rejected, rejected);
     atomic_fetch_add(sink, rest);
-    llmlab__batches_pop(&worker->batches);
-    llmlab__segments_release(&worker->segments, &batch.end);
-    worker->tries = 0;
+    llmlab__batches_pop(&outbox->batches);
+    llmlab__segments_release(&outbox->segments, &batch.end);
+    outbox->spooled_until =
+        outbox->spooled_until < end ? end : outbox->spooled_until;
+    outbox->written_until =
+        outbox->written_until < end ? end : outbox->written_until;
+    outbox->tries = 0;
     worker->next_attempt_ns = 0;
 }
 
-/* Records are in flight from the first attempt until they are gone. */
+/* Records are in flight from the first attempt until they are gone; those on
+ * disk stay where they are. */
 static void
-move_in_flight(llmlab__worker_t *worker, const llmlab__batch_t *batch)
+move_in_flight(llmlab__outbox_t *outbox, const llmlab__batch_t *batch)
 {
-    if (batch->first >= worker->in_flight_until) {
-        worker->in_flight_until = batch->first + batch->count;
-        llmlab__ledger_move(&worker->ledger.queued, &worker->ledger.in_flight,
-                            batch->count);
+    if (batch->first >= outbox->in_flight_until) {
+        outbox->in_flight_until = batch->first + batch->count;
+        llmlab__ledger_move(&outbox->ledger->queued, &outbox->ledger->in_flight,
+                            batch->count -
+                                llmlab__outbox_on_disk(outbox, batch));
     }
 }
 
 static bool
 discard(void *payload, const void *bytes, uint32_t size)
 {
-    llmlab__worker_t *worker = payload;
+    llmlab__outbox_t *outbox = payload;
     const llmlab__record_t *record = bytes;
 
     if (record == NULL) {
-        worker->corrupt += size;
+        outbox->corrupt += size;
     } else if (!llmlab__record_check(bytes, size)) {
-        worker->corrupt++;
+        outbox->corrupt++;
     } else if (record->type != LLMLAB__RECORD_CHUNK) {
-        worker->taken++;
+        outbox->taken++;
     }
     return true;
 }
 
+/* What is neither on disk nor in a file of the rings ends with the process. */
 void
 llmlab__worker_give_up(llmlab__worker_t *worker)
 {
-    static const llmlab__delivery_t nowhere;
+    llmlab__outbox_t *own = &worker->own;
     llmlab__ledger_t *ledger = &worker->ledger;
-    const llmlab__batch_t *batch;
 
-    llmlab__batches_seal(&worker->batches);
-    while ((batch = llmlab__batches_head(&worker->batches)) != NULL) {
-        move_in_flight(worker, batch);
-        finish(worker, &nowhere, &ledger->dropped[LLMLAB_DROP_CLOSED]);
+    llmlab__outbox_count_lost(own, &ledger->dropped[LLMLAB_DROP_CLOSED]);
+    if (worker->spool.fd >= 0 && llmlab__ring_set_is_file(worker->rings)) {
+        return;
     }
-    worker->taken = 0;
-    worker->corrupt = 0;
-    llmlab__ring_set_peek(worker->rings, discard, worker, SIZE_MAX);
+    own->taken = 0;
+    own->corrupt = 0;
+    llmlab__ring_set_peek(worker->rings, discard, own, SIZE_MAX);
     llmlab__ring_set_release(worker->rings);
-    atomic_fetch_add(&ledger->dropped[LLMLAB_DROP_CLOSED], worker->taken);
-    atomic_fetch_add(&ledger->dropped[LLMLAB_DROP_CORRUPT], worker->corrupt);
+    atomic_fetch_add(&ledger->dropped[LLMLAB_DROP_CLOSED], own->taken);
+    atomic_fetch_add(&ledger->dropped[LLMLAB_DROP_CORRUPT], own->corrupt);
+}
+
+/* After an outage the backlog goes out batch by batch, with a random pause in
+ * between, lest all clients of a server that is back up knock it over. */
+static void
+pace(llmlab__worker_t *worker, const llmlab__outbox_t *outbox)
+{
+    int64_t now = llmlab__clock_mono_ns();
+    uint64_t most = 2 * (uint64_t)worker->config.options.pace_ms + 1;
+    int64_t wait = (int64_t)(llmlab__rng_next(&worker->rng) % most) * NS_PER_MS;
+
+    if (outbox != &worker->own) {
+        worker->next_adopted_ns = now + wait;
+        return;
+    }
+    if (outbox->batches.count == 0) {
+        worker->is_catching_up = false;
+    } else if (worker->is_catching_up &&
+               worker->flush_seen == worker->flush_finished) {
+        worker->next_attempt_ns = now + wait;
+    }
 }
 
 static void
-on_done(llmlab__worker_t *worker, const llmlab__delivery_t *delivery)
+on_done(llmlab__worker_t *worker, llmlab__outbox_t *outbox,
+        const llmlab__delivery_t *delivery)
 {
-    llmlab__ledger_t *ledger = &worker->ledger;
+    llmlab__ledger_t *ledger = outbox->ledger;
     uint64_t skipped;
 
     if (worker->backoff.failures > 0 || worker->is_held) {
@@ -183,7 +218,8 @@ on_done(llmlab__worker_t *worker, const llmlab__delivery_t *delivery)
     worker->not_before_ns = 0;
     atomic_fetch_add(&ledger->batches, 1);
     atomic_fetch_add(&ledger->duplicates, delivery->duplicates);
-    finish(worker, delivery, &ledger->delivered);
+    llmlab__worker_finish(worker, outbox, delivery, &ledger->delivered);
+    pace(worker, outbox);
 }
 
 static void
@@ -195,6 +231,7 @@ on_retry(llmlab__worker_t *worker, const llmlab__delivery_t *delivery)
     uint64_t skipped;
 
     worker->is_held = false;
+    worker->is_catching_up = true;
     worker->next_attempt_ns = now + wait_ms * NS_PER_MS;
     worker->not_before_ns =
         delivery->retry_after_ms > 0 ? worker->next_attempt_ns : 0;
@@ -227,11 +264,13 @@ on_hold(llmlab__worker_t *worker, const llmlab__delivery_t *delivery)
             (long long)((probe_ms + 999) / 1000));
     }
     worker->is_held = true;
+    worker->is_catching_up = true;
     worker->next_attempt_ns = llmlab__clock_mono_ns() + probe_ms * NS_PER_MS;
 }
 
 static void
-on_dead(llmlab__worker_t *worker, const llmlab__delivery_t *delivery)
+on_dead(llmlab__worker_t *worker, llmlab__outbox_t *outbox,
+        const llmlab__delivery_t *delivery)
 {
     uint64_t skipped;
 
@@ -243,18 +282,20 @@ on_dead(llmlab__worker_t *worker, const llmlab__delivery_t *delivery)
     }
     worker->backoff.failures = 0;
     worker->is_held = false;
-    finish(worker, delivery, &worker->ledger.dead);
+    llmlab__worker_finish(worker, outbox, delivery, &outbox->ledger->dead);
 }
 
 static void
-on_split(llmlab__worker_t *worker, const llmlab__delivery_t *delivery)
+on_split(llmlab__worker_t *worker, llmlab__outbox_t *outbox,
+         const llmlab__delivery_t *delivery)
 {
     if (delivery->batch->count < 2) {
-        on_dead(worker, delivery);
+        on_dead(worker, outbox, delivery);
         return;
     }
-    worker->tries = 0;
-    if (!llmlab__batches_split(&worker->batches)) {
+    outbox->tries = 0;
+    outbox->was_split = true;
+    if (!llmlab__batches_split(&outbox->batches)) {
         on_retry(worker, delivery); /* out of memory: perhaps later */
     }
 }
@@ -280,12 +321,13 @@ status_of(const llmlab__delivery_t *delivery)
 }
 
 static void
-count_attempt(llmlab__worker_t *worker, const llmlab__delivery_t *delivery)
+count_attempt(llmlab__worker_t *worker, llmlab__outbox_t *outbox,
+              const llmlab__delivery_t *delivery)
 {
     llmlab__ledger_t *ledger = &worker->ledger;
 
     atomic_fetch_add(&ledger->attempts, 1);
-    if (worker->tries++ > 0) {
+    if (outbox->tries++ > 0) {
         atomic_fetch_add(&ledger->retries, 1);
     }
     atomic_fetch_add(&ledger->bytes_sent, delivery->bytes_sent);
@@ -294,54 +336,131 @@ count_attempt(llmlab__worker_t *worker, const llmlab__delivery_t *delivery)
 }
 
 static bool
-is_expired(const llmlab__worker_t *worker, const llmlab__batch_t *batch)
+is_expired(const llmlab__worker_t *worker, const llmlab__outbox_t *outbox,
+           const llmlab__batch_t *batch)
 {
     int64_t limit = worker->config.options.delivery_timeout_ns;
 
-    return limit > 0 && worker->tries > 0 &&
+    return limit > 0 && outbox == &worker->own && outbox->tries > 0 &&
            llmlab__clock_mono_ns() - batch->oldest_ns > limit;
+}
+
+/* Our own first, unless both wait: then in turn. */
+static llmlab__outbox_t *
+choose(llmlab__worker_t *worker)
+{
+    llmlab__outbox_t *adopted = worker->adopted;
+    bool own = llmlab__batches_head(&worker->own.batches) != NULL;
+
+    while (adopted != NULL && llmlab__batches_head(&adopted->batches) == NULL) {
+        adopted = adopted->next;
+    }
+    if (adopted == NULL || llmlab__clock_mono_ns() < worker->next_adopted_ns ||
+        (own && worker->flush_seen != worker->flush_finished)) {
+        return own ? &worker->own : NULL;
+    }
+    worker->adopted_is_next = !own || !worker->adopted_is_next;
+    return worker->adopted_is_next ? adopted : &worker->own;
+}
+
+int64_t
+llmlab__worker_send_time(const llmlab__worker_t *worker)
+{
+    const llmlab__outbox_t *adopted = worker->adopted;
+
+    if (worker->own.batches.count > 0) {
+        return worker->next_attempt_ns;
+    }
+    while (adopted != NULL && adopted->batches.count == 0) {
+        adopted = adopted->next;
+    }
+    if (adopted == NULL) {
+        return INT64_MAX;
+    }
+    return worker->next_attempt_ns > worker->next_adopted_ns
+               ? worker->next_attempt_ns
+               : worker->next_adopted_ns;
+}
+
+/* What the server hears of an instance that is gone: as many calls as there are
+ * numbers; what became of them it sees itself. */
+static void
+fill_totals(const llmlab__worker_t *worker, const llmlab__outbox_t *outbox,
+            llmlab_stats_t *out)
+{
+    llmlab_stats_init(out);
+    if (outbox == &worker->own) {
+        llmlab__worker_stats(worker, worker->config.tracer, out);
+    } else {
+        out->accepted = outbox->next_number - 1;
+    }
+}
+
+static void
+deliver(llmlab__worker_t *worker, llmlab__outbox_t *outbox,
+        const llmlab__batch_t *batch, llmlab__delivery_t *delivery)
+{
+    llmlab_stats_t totals;
+
+    fill_totals(worker, outbox, &totals);
+    delivery->totals = &totals;
+    delivery->owner = outbox == &worker->own ? NULL : &outbox->segments.owner;
+    if (!llmlab__segments_fetch(&outbox->segments, &batch->start,
+                                &batch->end)) {
+        snprintf(delivery->reason, sizeof(delivery->reason), "out of memory");
+        delivery->verdict = LLMLAB__VERDICT_RETRY;
+        delivery->retry_after_ms = -1;
+        return;
+    }
+    llmlab__outbox_note_seal(outbox, batch);
+    worker->is_delivering = true;
+    worker->exporter.deliver(worker->exporter.self, delivery);
+    worker->is_delivering = false;
 }
 
 void
 llmlab__worker_send(llmlab__worker_t *worker)
 {
-    /* A copy: the rings are emptied meanwhile, and the list may move. */
-    llmlab__batch_t batch = *llmlab__batches_head(&worker->batches);
+    llmlab__outbox_t *outbox = choose(worker);
+    llmlab__batch_t batch;
     llmlab__delivery_t delivery = {.batch = &batch, .stop = &worker->stop};
-    llmlab_stats_t totals;
 
-    move_in_flight(worker, &batch);
-    if (is_expired(worker, &batch)) {
-        finish(worker, &delivery, &worker->ledger.dropped[LLMLAB_DROP_EXPIRED]);
+    if (outbox == NULL) {
+        return;
+    }
+    /* A copy: the rings are emptied meanwhile, and the list may move. */
+    batch = *llmlab__batches_head(&outbox->batches);
+    move_in_flight(outbox, &batch);
+    if (is_expired(worker, outbox, &batch)) {
+        llmlab__worker_finish(worker, outbox, &delivery,
+                              &outbox->ledger->dropped[LLMLAB_DROP_EXPIRED]);
         return;
     }
     if (!open_exporter(worker)) {
-        worker->tries++;
+        outbox->tries++;
         atomic_store(&worker->ledger.last_status, LLMLAB_EIO);
         worker->next_attempt_ns =
             llmlab__clock_mono_ns() + EXPORTER_AGAIN_S * INT64_C(1000000000);
         return;
     }
-    llmlab_stats_init(&totals);
-    llmlab__worker_stats(worker, worker->config.tracer, &totals);
-    delivery.totals = &totals;
-    worker->exporter.deliver(worker->exporter.self, &delivery);
-    count_attempt(worker, &delivery);
+    deliver(worker, outbox, &batch, &delivery);
+    count_attempt(worker, outbox, &delivery);
     switch (delivery.verdict) {
     case LLMLAB__VERDICT_DONE:
-        on_done(worker, &delivery);
+        on_done(worker, outbox, &delivery);
         break;
     case LLMLAB__VERDICT_HOLD:
         on_hold(worker, &delivery);
         break;
     case LLMLAB__VERDICT_SPLIT:
-        on_split(worker, &delivery);
+        on_split(worker, outbox, &delivery);
         break;
     case LLMLAB__VERDICT_DEAD:
-        on_dead(worker, &delivery);
+        on_dead(worker, outbox, &delivery);
         break;
     default:
         on_retry(worker, &delivery);
         break;
     }
+    llmlab__segments_keep_none(&outbox->segments);
 }

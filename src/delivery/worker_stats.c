@@ -26,6 +26,7 @@ llmlab__worker_stats(const llmlab__worker_t *worker,
                      const llmlab__tracer_t *tracer, llmlab_stats_t *out)
 {
     if (worker != NULL) {
+        llmlab__ledger_read_recovered(&worker->recovered, out);
         llmlab__ledger_read(&worker->ledger, out);
         out->queued += llmlab__ring_set_pending(worker->rings);
         out->memory_bytes += llmlab__ring_set_memory(worker->rings);

@@ -28,7 +28,10 @@ typedef struct llmlab__pool_header_s {
     int64_t opened_ns;               /* CLOCK_MONOTONIC of that boot */
     _Atomic int64_t clock_offset_ns; /* Unix time minus monotonic */
     _Atomic uint32_t used;           /* blocks beyond were never used */
+    _Atomic uint32_t unsafe_units; /* for them there was no room in the file */
+    _Atomic uint64_t mark;         /* see llmlab__ring_set_mark() */
     char boot_id[40];
+    _Alignas(8) unsigned char label[LLMLAB__RING_LABEL];
 } llmlab__pool_header_t;
 
 /* A run of units that holds records. */
@@ -107,13 +110,18 @@ struct llmlab__ring_set_s {
     _Atomic uint32_t *unit_state; /* LLMLAB__UNIT_* of each unit */
     size_t pool_bytes;
     int64_t pid;
-    int fd; /* -1: anonymous */
+    int fd;            /* -1: anonymous */
+    bool is_lent;      /* the descriptor is somebody else's */
+    bool is_published; /* others can find the file */
+    bool is_adopted;   /* a copy of what a process left that is gone */
+    bool is_kept;      /* its file stays, whatever is left in it */
     char path[256];
 };
 
 enum {
     LLMLAB__UNIT_TAKEN = 1,
-    LLMLAB__UNIT_POPULATED = 2 /* its pages are in place */
+    LLMLAB__UNIT_POPULATED = 2, /* its pages are in place */
+    LLMLAB__UNIT_RESERVED = 4   /* its blocks exist */
 };
 
 enum {
@@ -123,7 +131,19 @@ enum {
     LLMLAB__BELL_RUNG = 3
 };
 
+/* How the pool's parts lie, for so many units of so many bytes. */
+typedef struct llmlab__pool_layout_s {
+    size_t data_at;
+    size_t bytes;
+} llmlab__pool_layout_t;
+enum { LLMLAB__POOL_PAGE = 4096, LLMLAB__POOL_MAX_UNITS = 65536 };
+
 /* ring_pool.c */
+void llmlab__pool_layout(llmlab__pool_layout_t *out, size_t units,
+                         size_t unit_bytes);
+/* Use memory of that layout as the pool. */
+void llmlab__pool_attach(llmlab__ring_set_t *set, void *memory, size_t units,
+                         size_t unit_bytes);
 llmlab_status_t llmlab__pool_open(llmlab__ring_set_t *set,
                                   const llmlab__ring_options_t *options);
 void llmlab__pool_close(llmlab__ring_set_t *set);

@@ -1,5 +1,6 @@
 /* The memory of all rings of a set: a header page, the rings' control blocks,
  * then units of data that rings take and give back without locks. */
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,16 +9,14 @@
 #include "base/status.h"
 #include "queue/ring.h"
 
-#define PAGE           ((size_t)4096)
-#define MIN_RING       ((size_t)4096)
-#define MAX_RING       ((size_t)1 << 26)
-#define DEFAULT_RING   ((size_t)64 * 1024)
-#define MAX_POOL_UNITS 65536
+#define MIN_RING     ((size_t)4096)
+#define MAX_RING     ((size_t)1 << 26)
+#define DEFAULT_RING ((size_t)64 * 1024)
 
 static size_t
 whole_pages(size_t size)
 {
-    return (size + PAGE - 1) & ~(PAGE - 1);
+    return (size + LLMLAB__POOL_PAGE - 1) & ~((size_t)LLMLAB__POOL_PAGE - 1);
 }
 
 /* The largest power of two not above size. */
@@ -27,18 +26,89 @@ power_of_two(size_t size)
     return (size_t)1 << (63 - __builtin_clzll(size));
 }
 
-static void
-map_pool(llmlab__ring_set_t *set, const char *directory)
+void
+llmlab__pool_layout(llmlab__pool_layout_t *out, size_t units, size_t unit_bytes)
 {
+    out->data_at =
+        LLMLAB__POOL_PAGE + whole_pages(units * sizeof(llmlab__ring_t));
+    out->bytes = out->data_at + units * unit_bytes;
+}
+
+void
+llmlab__pool_attach(llmlab__ring_set_t *set, void *memory, size_t units,
+                    size_t unit_bytes)
+{
+    llmlab__pool_layout_t layout;
+
+    llmlab__pool_layout(&layout, units, unit_bytes);
+    set->pool = memory;
+    set->pool_bytes = layout.bytes;
+    set->rings = (llmlab__ring_t *)(void *)((char *)memory + LLMLAB__POOL_PAGE);
+    set->data = (unsigned char *)memory + layout.data_at;
+    set->unit_bytes = (uint32_t)unit_bytes;
+    set->units = (uint32_t)units;
+    /* Half a ring, so that a record always fits into an empty one, wherever
+     * its end lies. */
+    set->max_record =
+        (uint32_t)(unit_bytes / 2 - sizeof(llmlab__frame_t)) & ~UINT32_C(7);
+    set->pid = getpid();
+}
+
+/* A file, of which only the part before the data has blocks yet. */
+static void *
+map_file(llmlab__ring_set_t *set, const char *directory,
+         const llmlab__pool_layout_t *layout)
+{
+    void *memory = llmlab__os_map_ring_file(directory, layout->bytes, &set->fd,
+                                            set->path, sizeof(set->path));
+
+    if (memory == NULL) {
+        set->fd = -1;
+        return NULL;
+    }
+    if (!llmlab__os_reserve(set->fd, 0, layout->data_at)) {
+        llmlab__os_unmap(memory, layout->bytes);
+        unlink(set->path);
+        close(set->fd);
+        set->fd = -1;
+        return NULL;
+    }
+    return memory;
+}
+
+static void *
+map_pool(llmlab__ring_set_t *set, const char *directory,
+         const llmlab__pool_layout_t *layout)
+{
+    void *memory = NULL;
+
     set->fd = -1;
     if (directory != NULL) {
-        set->pool = llmlab__os_map_ring_file(
-            directory, set->pool_bytes, &set->fd, set->path, sizeof(set->path));
+        memory = map_file(set, directory, layout);
     }
-    if (set->pool == NULL) {
-        set->fd = -1;
-        set->pool = llmlab__os_map_anonymous(set->pool_bytes);
+    return memory != NULL ? memory : llmlab__os_map_anonymous(layout->bytes);
+}
+
+static void
+write_header(llmlab__ring_set_t *set, const llmlab__ring_options_t *options)
+{
+    llmlab__pool_header_t *pool = set->pool;
+
+    pool->version = LLMLAB__POOL_VERSION;
+    pool->ring_size = sizeof(llmlab__ring_t);
+    pool->rings_at = LLMLAB__POOL_PAGE;
+    pool->data_at = (uint64_t)(set->data - (unsigned char *)pool);
+    pool->rings = set->units;
+    pool->unit_bytes = set->unit_bytes;
+    pool->pid = set->pid;
+    pool->opened_ns = llmlab__clock_mono_ns();
+    atomic_init(&pool->clock_offset_ns, llmlab__clock_offset_ns());
+    llmlab__os_boot_id(pool->boot_id);
+    if (options->label != NULL) {
+        memcpy(pool->label, options->label, options->label_size);
     }
+    atomic_thread_fence(memory_order_release);
+    pool->magic = LLMLAB__POOL_MAGIC; /* last: the rest is whole */
 }
 
 llmlab_status_t
@@ -46,8 +116,9 @@ llmlab__pool_open(llmlab__ring_set_t *set,
                   const llmlab__ring_options_t *options)
 {
     size_t unit = options->ring_bytes > 0 ? options->ring_bytes : DEFAULT_RING;
-    size_t rings_bytes;
+    llmlab__pool_layout_t layout;
     size_t units;
+    void *memory;
 
     unit = power_of_two(unit < MIN_RING   ? MIN_RING
                         : unit > MAX_RING ? MAX_RING
@@ -58,11 +129,10 @@ llmlab__pool_open(llmlab__ring_set_t *set,
                             options->max_bytes, unit);
     }
     units = options->max_bytes / unit;
-    if (units > MAX_POOL_UNITS) {
-        units = MAX_POOL_UNITS;
+    if (units > LLMLAB__POOL_MAX_UNITS) {
+        units = LLMLAB__POOL_MAX_UNITS;
     }
-    rings_bytes = whole_pages(units * sizeof(llmlab__ring_t));
-    set->pool_bytes = PAGE + rings_bytes + units * unit;
+    llmlab__pool_layout(&layout, units, unit);
     /* Mapped like the set: of what a mapping holds a pointer to, leak checkers
      * do not know that it is in use. */
     set->unit_state =
@@ -70,36 +140,54 @@ llmlab__pool_open(llmlab__ring_set_t *set,
     if (set->unit_state == NULL) {
         return llmlab__fail(LLMLAB_ENOMEM, "no memory for %zu rings", units);
     }
-    map_pool(set, options->directory);
-    if (set->pool == NULL) {
+    memory = map_pool(set, options->directory, &layout);
+    if (memory == NULL) {
         llmlab__os_unmap(set->unit_state, units * sizeof(_Atomic uint32_t));
         return llmlab__fail(LLMLAB_ENOMEM, "no memory for rings: %zu bytes",
-                            set->pool_bytes);
+                            layout.bytes);
     }
-    set->rings = (llmlab__ring_t *)(void *)((char *)set->pool + PAGE);
-    set->data = (unsigned char *)set->pool + PAGE + rings_bytes;
-    set->unit_bytes = (uint32_t)unit;
-    set->units = (uint32_t)units;
+    llmlab__pool_attach(set, memory, units, unit);
     atomic_init(&set->free_units, (uint32_t)units);
-    /* Half a ring, so that a record always fits into an empty one, wherever
-     * its end lies. */
-    set->max_record =
-        (uint32_t)(unit / 2 - sizeof(llmlab__frame_t)) & ~UINT32_C(7);
-    set->pid = getpid();
-
-    set->pool->version = LLMLAB__POOL_VERSION;
-    set->pool->ring_size = sizeof(llmlab__ring_t);
-    set->pool->rings_at = PAGE;
-    set->pool->data_at = PAGE + rings_bytes;
-    set->pool->rings = set->units;
-    set->pool->unit_bytes = set->unit_bytes;
-    set->pool->pid = set->pid;
-    set->pool->opened_ns = llmlab__clock_mono_ns();
-    atomic_init(&set->pool->clock_offset_ns, llmlab__clock_offset_ns());
-    llmlab__os_boot_id(set->pool->boot_id);
-    atomic_thread_fence(memory_order_release);
-    set->pool->magic = LLMLAB__POOL_MAGIC; /* last: the rest is whole */
+    write_header(set, options);
     return LLMLAB_OK;
+}
+
+int
+llmlab__ring_set_lend_fd(llmlab__ring_set_t *set)
+{
+    set->is_lent = set->fd >= 0;
+    return set->fd;
+}
+
+void
+llmlab__ring_set_publish(llmlab__ring_set_t *set, const char *name)
+{
+    const char *slash = strrchr(set->path, '/');
+    char path[sizeof(set->path)];
+    int length;
+
+    if (set->fd < 0 || slash == NULL) {
+        return;
+    }
+    length = snprintf(path, sizeof(path), "%.*s/%s", (int)(slash - set->path),
+                      set->path, name);
+    if (length > 0 && (size_t)length < sizeof(path) &&
+        rename(set->path, path) == 0) {
+        memcpy(set->path, path, sizeof(path));
+        set->is_published = true;
+    }
+}
+
+void
+llmlab__ring_set_label(llmlab__ring_set_t *set, const void *label, size_t size)
+{
+    memcpy(set->pool->label, label, size);
+}
+
+uint32_t
+llmlab__ring_set_unsafe_units(const llmlab__ring_set_t *set)
+{
+    return atomic_load_explicit(&set->pool->unsafe_units, memory_order_relaxed);
 }
 
 /* In a forked child the pool is the parent's: its mapping is not here (or reads
@@ -107,14 +195,21 @@ llmlab__pool_open(llmlab__ring_set_t *set,
 void
 llmlab__pool_close(llmlab__ring_set_t *set)
 {
-    if (set->pid == getpid()) {
-        llmlab__os_unmap(set->pool, set->pool_bytes);
-        llmlab__os_unmap(set->unit_state,
-                         set->units * sizeof(_Atomic uint32_t));
-        if (set->fd >= 0) {
-            unlink(set->path);
-            close(set->fd);
-        }
+    bool is_empty;
+
+    if (set->pid != getpid()) {
+        return;
+    }
+    is_empty = llmlab__ring_set_pending_bytes(set) == 0;
+    llmlab__os_unmap(set->pool, set->pool_bytes);
+    llmlab__os_unmap(set->unit_state, set->units * sizeof(_Atomic uint32_t));
+    if (set->fd >= 0 && !set->is_kept && (is_empty || !set->is_published)) {
+        unlink(set->path);
+        /* A child that inherited the descriptor must not keep the pages. */
+        (void)!ftruncate(set->fd, 0);
+    }
+    if (set->fd >= 0 && !set->is_lent) {
+        close(set->fd);
     }
 }
 
@@ -176,6 +271,40 @@ find_run(llmlab__ring_set_t *set, uint32_t units, uint32_t *first)
     return 0;
 }
 
+/* A system call, once for each unit: later takers find it done. Where the file
+ * gets no room the units are plain memory, which does not outlive the process.
+ */
+static bool
+reserve_run(llmlab__ring_set_t *set, uint32_t first, uint32_t units)
+{
+    size_t size = (size_t)units * set->unit_bytes;
+    unsigned char *memory = set->data + (size_t)first * set->unit_bytes;
+    uint32_t all = LLMLAB__UNIT_RESERVED;
+
+    if (set->fd < 0) {
+        return true;
+    }
+    for (uint32_t i = first; i < first + units; i++) {
+        all &= atomic_load_explicit(&set->unit_state[i], memory_order_relaxed);
+    }
+    if (all != 0) {
+        return true;
+    }
+    if (!llmlab__os_reserve(
+            set->fd, (size_t)(memory - (unsigned char *)set->pool), size)) {
+        if (!llmlab__os_map_over(memory, size)) {
+            return false;
+        }
+        atomic_fetch_add_explicit(&set->pool->unsafe_units, units,
+                                  memory_order_relaxed);
+    }
+    for (uint32_t i = first; i < first + units; i++) {
+        atomic_fetch_or_explicit(&set->unit_state[i], LLMLAB__UNIT_RESERVED,
+                                 memory_order_relaxed);
+    }
+    return true;
+}
+
 bool
 llmlab__segment_take(llmlab__ring_set_t *set, llmlab__segment_t *segment,
                      uint32_t units)
@@ -184,6 +313,10 @@ llmlab__segment_take(llmlab__ring_set_t *set, llmlab__segment_t *segment,
 
     units = find_run(set, units, &first);
     if (units == 0) {
+        return false;
+    }
+    if (!reserve_run(set, first, units)) {
+        give_run(set, first, units);
         return false;
     }
     atomic_fetch_sub_explicit(&set->free_units, units, memory_order_relaxed);

@@ -301,6 +301,13 @@ peek_ring(llmlab__ring_t *ring, llmlab__ring_visit_fn visit, void *payload,
     return true;
 }
 
+/* Has the worker read of it what it has not released? */
+static bool
+is_peeked(const llmlab__ring_t *ring)
+{
+    return atomic_load_explicit(&ring->head, RELAXED) != ring->peeked;
+}
+
 size_t
 llmlab__ring_set_peek(llmlab__ring_set_t *set, llmlab__ring_visit_fn visit,
                       void *payload, size_t max_bytes)
@@ -308,18 +315,40 @@ llmlab__ring_set_peek(llmlab__ring_set_t *set, llmlab__ring_visit_fn visit,
     uint32_t used = rings_used(set);
     size_t records = 0;
     size_t bytes = 0;
+    size_t rings = 0;
 
-    for (uint32_t n = 0; n < used; n++) {
+    for (uint32_t n = 0; n < used && rings < LLMLAB__RINGS_AT_ONCE; n++) {
         uint32_t i = set->next_visit < used ? set->next_visit : 0;
+        bool is_done;
 
-        populate(set, &set->rings[i]);
-        if (!peek_ring(&set->rings[i], visit, payload, max_bytes, &bytes,
-                       &records)) {
+        if (!set->is_adopted) {
+            populate(set, &set->rings[i]);
+        }
+        is_done = !peek_ring(&set->rings[i], visit, payload, max_bytes, &bytes,
+                             &records);
+        rings += is_peeked(&set->rings[i]);
+        if (is_done) {
             break;
         }
         set->next_visit = i + 1;
     }
     return records;
+}
+
+size_t
+llmlab__ring_set_positions(const llmlab__ring_set_t *set,
+                           llmlab__ring_position_t out[LLMLAB__RINGS_AT_ONCE])
+{
+    uint32_t used = rings_used(set);
+    size_t count = 0;
+
+    for (uint32_t i = 0; i < used && count < LLMLAB__RINGS_AT_ONCE; i++) {
+        if (is_peeked(&set->rings[i])) {
+            out[count++] =
+                (llmlab__ring_position_t){i, 0, set->rings[i].peeked};
+        }
+    }
+    return count;
 }
 
 void
@@ -330,7 +359,7 @@ llmlab__ring_set_release(llmlab__ring_set_t *set)
     for (uint32_t i = 0; i < used; i++) {
         llmlab__ring_t *ring = &set->rings[i];
 
-        if (atomic_load_explicit(&ring->head, RELAXED) != ring->peeked) {
+        if (is_peeked(ring)) {
             atomic_store_explicit(&ring->taken, ring->peeked_records, RELAXED);
             atomic_store_explicit(&ring->head, ring->peeked, RELEASE);
         }

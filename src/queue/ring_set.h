@@ -19,7 +19,12 @@ typedef struct llmlab__ring_options_s {
     size_t max_bytes;      /* of all rings together: queue.max_bytes */
     size_t ring_bytes;     /* of a thread's first ring: 64 KiB by default */
     const char *directory; /* tmpfs for the pool; NULL: anonymous memory */
+    const void *label;     /* of label_size bytes, for who finds the file */
+    size_t label_size;
 } llmlab__ring_options_t;
+
+/* What a pool's file says of its owner; means nothing to this room. */
+#define LLMLAB__RING_LABEL 1024
 
 /* @thread open */
 llmlab_status_t llmlab__ring_set_new(llmlab__ring_set_t **out,
@@ -27,6 +32,44 @@ llmlab_status_t llmlab__ring_set_new(llmlab__ring_set_t **out,
 void llmlab__ring_set_destroy(llmlab__ring_set_t *set);
 /* Is the pool a file on tmpfs (true), or anonymous memory? */
 bool llmlab__ring_set_is_file(const llmlab__ring_set_t *set);
+/* How much of it is not in the file, for want of room on the tmpfs. @thread
+ * any */
+uint32_t llmlab__ring_set_unsafe_units(const llmlab__ring_set_t *set);
+
+/* The descriptor of the pool's file, or -1. The caller owns it from then on,
+ * and closes it after destroy(). @thread open */
+int llmlab__ring_set_lend_fd(llmlab__ring_set_t *set);
+/* Give the file its name, by which others find it, in its directory. destroy()
+ * deletes it then only if nothing is left in it. @thread open */
+void llmlab__ring_set_publish(llmlab__ring_set_t *set, const char *name);
+/* Change the label of the file. @thread worker */
+void llmlab__ring_set_label(llmlab__ring_set_t *set, const void *label,
+                            size_t size);
+
+/* The label in the file of a descriptor; false: no file of a pool that this
+ * library reads. */
+bool llmlab__ring_file_label(int fd, void *out, size_t size);
+/* The rings that a process left in a file, whose lock the caller holds. It owns
+ * the descriptor as above, and path is the file's. NULL when the file is not
+ * sound, or out of memory. @thread worker */
+llmlab__ring_set_t *llmlab__ring_set_adopt(int fd, const char *path);
+/* Of adopted rings: what one of them had consumed according to its segments. */
+void llmlab__ring_set_skip(llmlab__ring_set_t *set, uint32_t ring,
+                           uint64_t position);
+/* Records that were not in the file; right when all others were taken. */
+uint64_t llmlab__ring_set_missing(const llmlab__ring_set_t *set);
+/* Unix time minus monotonic time, as the owner noted it last. */
+int64_t llmlab__ring_set_clock(const llmlab__ring_set_t *set);
+
+/* A number that lives with the file: how many records the owner has numbered
+ * so far. @thread worker */
+void llmlab__ring_set_set_mark(llmlab__ring_set_t *set, uint64_t mark);
+uint64_t llmlab__ring_set_mark(const llmlab__ring_set_t *set);
+/* Of adopted rings: write to the file how far they were read, and the mark.
+ * What lies before is then somewhere else. */
+bool llmlab__ring_set_write_back(const llmlab__ring_set_t *set);
+/* Have destroy() leave the file, although all of it was read. */
+void llmlab__ring_set_keep_file(llmlab__ring_set_t *set);
 
 /* The calling thread's ring in this set: the one it has, else one whose owner
  * has ended, else a new one; NULL when the byte budget is used up. A slow path
@@ -67,6 +110,17 @@ typedef bool (*llmlab__ring_visit_fn)(void *payload, const void *record,
 size_t llmlab__ring_set_peek(llmlab__ring_set_t *set,
                              llmlab__ring_visit_fn visit, void *payload,
                              size_t max_bytes);
+/* How far the last peeks went in the rings that they visited since the last
+ * release: at most capacity of them, which a peek does not exceed. */
+typedef struct llmlab__ring_position_s {
+    uint32_t ring;
+    uint32_t unused;
+    uint64_t position;
+} llmlab__ring_position_t;
+#define LLMLAB__RINGS_AT_ONCE 256
+size_t
+llmlab__ring_set_positions(const llmlab__ring_set_t *set,
+                           llmlab__ring_position_t out[LLMLAB__RINGS_AT_ONCE]);
 /* Free what the last peek visited. @thread worker */
 void llmlab__ring_set_release(llmlab__ring_set_t *set);
 

@@ -29,7 +29,7 @@ cpu_ns(void)
 static void
 fill(void)
 {
-    static const llmlab__segment_owner_t owner = {"bench", {0}};
+    static const llmlab__segment_owner_t owner = {.instance = "bench"};
     uint64_t number = 1;
     uint64_t x = 88172645463325252u;
 

@@ -54,7 +54,7 @@ take_records(const uint8_t *data, size_t size, llmlab__segments_t *segments,
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const llmlab__segment_owner_t owner = {"fuzz", {0}};
+    static const llmlab__segment_owner_t owner = {.instance = "fuzz"};
     static const llmlab__sender_t sender = {"c", "instance", "", "", ""};
     llmlab__segments_t segments;
     llmlab__batch_t batch;

@@ -39,8 +39,9 @@ static bool
 prepare(llmlab__tracer_t *tracer)
 {
     recording_t *recording = of(tracer);
-    llmlab__ring_options_t options = {recording->max_bytes,
-                                      recording->ring_bytes, NULL};
+    llmlab__ring_options_t options = {.max_bytes = recording->max_bytes,
+                                      .ring_bytes = recording->ring_bytes,
+                                      .directory = NULL};
     uint64_t generation = llmlab__fork_generation();
     llmlab__ring_set_t *rings = NULL;
 

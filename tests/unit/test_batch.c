@@ -20,7 +20,7 @@ static made_record_t made;
 static void
 begin(line_t *line, uint32_t max_calls, size_t max_bytes, int64_t max_age_ns)
 {
-    static const llmlab__segment_owner_t owner = {"instance", {0}};
+    static const llmlab__segment_owner_t owner = {.instance = "instance"};
     llmlab__batch_limits_t limits = {max_calls, max_bytes, max_age_ns};
 
     llmlab__segments_init(&line->segments, &owner, 262144);

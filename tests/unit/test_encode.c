@@ -40,7 +40,7 @@ free_schema(void **state)
 static int
 begin(void **state)
 {
-    static const llmlab__segment_owner_t owner = {"instance", {0}};
+    static const llmlab__segment_owner_t owner = {.instance = "instance"};
 
     (void)state;
     llmlab__segments_init(&segments, &owner, 262144);

@@ -147,7 +147,7 @@ test_ring_file_is_private_and_locked(void **state)
     pid_t child;
 
     (void)state;
-    if (!llmlab__os_ring_directory(directory, sizeof(directory))) {
+    if (!llmlab__os_ring_directory("", directory, sizeof(directory))) {
         print_message("SKIP ring file: no tmpfs\n");
         skip();
     }
@@ -159,8 +159,17 @@ test_ring_file_is_private_and_locked(void **state)
     assert_int_equal(fstat(fd, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
     assert_int_equal(st.st_size, size);
-    assert_true((size_t)st.st_blocks * 512 >= size);
+    /* It takes no memory before it is told to. */
+    assert_int_equal(st.st_blocks, 0);
+    assert_true(llmlab__os_reserve(fd, size - 65536, 65536));
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_blocks * 512, 65536);
     memory[size - 1] = 'x';
+    assert_false(llmlab__os_reserve(fd, 0, (size_t)1 << 46));
+    assert_true(llmlab__os_map_over(memory, 4096));
+    memory[0] = 'x';
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_blocks * 512, 65536);
     child = fork();
     if (child == 0) {
         /* The lock is the parent's, and the mapping is not here. */
@@ -175,10 +184,7 @@ test_ring_file_is_private_and_locked(void **state)
     close(fd);
     llmlab__os_unmap(memory, size);
 
-    /* No room, no tmpfs, a name that does not fit: no file is left. */
-    assert_null(llmlab__os_map_ring_file(directory, (size_t)1 << 46, &fd, path,
-                                         sizeof(path)));
-    assert_int_not_equal(access(path, F_OK), 0);
+    /* No tmpfs, a name that does not fit: no file is left. */
     assert_null(
         llmlab__os_map_ring_file("/proc", size, &fd, path, sizeof(path)));
     assert_null(llmlab__os_map_ring_file(directory, size, &fd, path, 8));
@@ -198,19 +204,19 @@ test_directory_must_be_ours_alone(void **state)
     }
     snprintf(below, sizeof(below), "%s/llmlab", shared);
     setenv("XDG_RUNTIME_DIR", shared, 1);
-    if (llmlab__os_ring_directory(directory, sizeof(directory))) {
+    if (llmlab__os_ring_directory("", directory, sizeof(directory))) {
         assert_string_equal(directory, below);
         /* Open to others: refused, and the next place is taken. */
         assert_int_equal(chmod(below, 0755), 0);
-        llmlab__os_ring_directory(directory, sizeof(directory));
+        llmlab__os_ring_directory("", directory, sizeof(directory));
         assert_string_not_equal(directory, below);
         rmdir(below);
         assert_int_equal(symlink("/tmp", below), 0);
-        llmlab__os_ring_directory(directory, sizeof(directory));
+        llmlab__os_ring_directory("", directory, sizeof(directory));
         assert_string_not_equal(directory, below);
         unlink(below);
     }
-    assert_false(llmlab__os_ring_directory(directory, 4));
+    assert_false(llmlab__os_ring_directory("", directory, 4));
     unsetenv("XDG_RUNTIME_DIR");
     rmdir(below);
     rmdir(shared);

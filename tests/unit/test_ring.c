@@ -24,7 +24,8 @@
 static llmlab__ring_set_t *
 open_set(size_t units)
 {
-    llmlab__ring_options_t options = {units * UNIT, UNIT, NULL};
+    llmlab__ring_options_t options = {
+        .max_bytes = units * UNIT, .ring_bytes = UNIT, .directory = NULL};
     llmlab__ring_set_t *set = NULL;
 
     assert_int_equal(llmlab__ring_set_new(&set, &options), LLMLAB_OK);
@@ -536,7 +537,8 @@ static void
 test_a_pool_on_tmpfs_tells_its_layout(void **state)
 {
     char directory[200];
-    llmlab__ring_options_t options = {64 * UNIT, UNIT, directory};
+    llmlab__ring_options_t options = {
+        .max_bytes = 64 * UNIT, .ring_bytes = UNIT, .directory = directory};
     llmlab__ring_set_t *set = NULL;
     struct reader reader = {0, UINT64_MAX, 0};
     llmlab__pool_header_t header;
@@ -545,7 +547,7 @@ test_a_pool_on_tmpfs_tells_its_layout(void **state)
     llmlab__ring_t block;
 
     (void)state;
-    if (!llmlab__os_ring_directory(directory, sizeof(directory))) {
+    if (!llmlab__os_ring_directory("", directory, sizeof(directory))) {
         print_message("SKIP pool: no tmpfs\n");
         skip();
     }
@@ -580,7 +582,8 @@ test_a_pool_on_tmpfs_tells_its_layout(void **state)
 static void
 test_options_that_cannot_be(void **state)
 {
-    llmlab__ring_options_t options = {100, UNIT, NULL};
+    llmlab__ring_options_t options = {
+        .max_bytes = 100, .ring_bytes = UNIT, .directory = NULL};
     llmlab__ring_set_t *set = NULL;
 
     (void)state;

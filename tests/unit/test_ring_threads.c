@@ -115,7 +115,8 @@ check(void *payload, const void *bytes, uint32_t size)
 static void
 test_every_record_arrives_once(void **state)
 {
-    llmlab__ring_options_t options = {1 << 20, 1 << 14, NULL};
+    llmlab__ring_options_t options = {
+        .max_bytes = 1 << 20, .ring_bytes = 1 << 14, .directory = NULL};
     struct shared shared = {NULL, PRODUCERS, 0};
     struct producer producers[PRODUCERS];
     pthread_t threads[PRODUCERS];

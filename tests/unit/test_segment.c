@@ -13,7 +13,8 @@
 enum { SEGMENT = 32768 };
 
 static made_record_t made;
-static const llmlab__segment_owner_t owner = {"instance", {1, 2, 3}};
+static const llmlab__segment_owner_t owner = {.instance = "instance",
+                                              .tenant = {1, 2, 3}};
 
 static void
 append(llmlab__segments_t *segments, uint64_t number,
@@ -189,20 +190,37 @@ test_the_limit_holds(void **state)
 }
 
 static void
+tenant_of(unsigned char out[32], const char *url, const char *project,
+          const char *key)
+{
+    llmlab__delivery_options_t options = {.url = url,
+                                          .project = project,
+                                          .api_key = key,
+                                          .language = "",
+                                          .service = "",
+                                          .environment = "",
+                                          .release = ""};
+    llmlab__segment_owner_t found;
+
+    llmlab__segment_owner(&found, "", &options);
+    memcpy(out, found.tenant, 32);
+}
+
+static void
 test_the_tenant_is_told_by_url_project_and_key(void **state)
 {
     unsigned char a[32];
     unsigned char b[32];
 
     (void)state;
-    llmlab__segment_tenant(a, "http://x", "p", "key");
-    llmlab__segment_tenant(b, "http://x", "p", "key");
+    tenant_of(a, "http://x", "p", "key");
+    tenant_of(b, "http://x", "p", "key");
     assert_memory_equal(a, b, 32);
-    llmlab__segment_tenant(b, "http://x", "p", "kez");
+    tenant_of(b, "http://x", "p", "kez");
     assert_memory_not_equal(a, b, 32);
-    llmlab__segment_tenant(b, "http://xp", "", "key");
+    tenant_of(b, "http://xp", "", "key");
     assert_memory_not_equal(a, b, 32);
-    llmlab__segment_tenant(b, "", "", "");
+    tenant_of(b, "", "", "");
     assert_memory_not_equal(a, b, 32);
 }
 
