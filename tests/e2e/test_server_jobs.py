@@ -63,10 +63,11 @@ class Jobs(Base):
 
     def test_bad_requests(self):
         self.refused(400, "missing-field", self.api("POST", "/v1/jobs", {}))
+        self.refused(400, "unknown-field", self.api(
+            "POST", "/v1/jobs", {"kind": "retention", "more": 1}))
         for body, field in (({"kind": "nothing"}, "kind"),
                             ({"kind": "retention", "schedule": "often"},
                              "schedule"),
-                            ({"kind": "retention", "more": 1}, "more"),
                             ({"kind": "retention", "arguments": []},
                              "arguments"),
                             ({"kind": "retention",
