@@ -19,6 +19,7 @@
 #include "log.h"
 #include "options.h"
 #include "services/job_kinds.h"
+#include "upkeep_command.h"
 
 /* How long open requests may take to finish after SIGTERM. */
 #define DRAIN_SECONDS 10
@@ -266,6 +267,13 @@ main(int argc, char **argv)
             &options, argc - 2, argv + 2,
             strcmp(verb, "revoke") == 0 ? "key revoke" : "key");
         return parsed == LLMLAB__PARSE_OK ? llmlab__key_command(verb, &options)
+               : parsed == LLMLAB__PARSE_HELP ? 0
+                                              : 2;
+    }
+    if (argc > 1 && llmlab__upkeep_is(argv[1])) {
+        parsed = llmlab__options_parse(&options, argc - 1, argv + 1, argv[1]);
+        return parsed == LLMLAB__PARSE_OK
+                   ? llmlab__upkeep_command(argv[1], &options)
                : parsed == LLMLAB__PARSE_HELP ? 0
                                               : 2;
     }

@@ -18,6 +18,15 @@ static const char help[] =
     "once\n"
     "  llmlab-server key list\n"
     "  llmlab-server key revoke ID\n"
+    "  llmlab-server backup FILE                 copy the database, also while "
+    "a\n"
+    "                                            server runs\n"
+    "  llmlab-server restore FILE                put a backup in its place\n"
+    "  llmlab-server compact                     give back what deleted calls "
+    "took\n"
+    "  llmlab-server check                       compare all sums with the "
+    "calls;\n"
+    "                                            3: they differ\n"
     "  llmlab-server version\n"
     "\n"
     "Where the data is (all commands):\n"
@@ -41,12 +50,17 @@ static const char help[] =
     "\n"
     "Limits:\n"
     "  --retention-days N      how long calls stay, and how far back one may\n"
-    "                          have begun to be taken (default: 90); sums stay\n"
+    "                          have begun to be taken (default: 90); sums "
+    "stay\n"
     "                          for ever\n"
     "  --max-body BYTES        of a request as sent (default: 5 MiB)\n"
     "  --max-inflated BYTES    of its JSON (default: 20 MiB)\n"
     "  --max-items N           records in a batch (default: 10000)\n"
     "  --max-depth N           levels of JSON, at most 128 (default: 32)\n"
+    "\n"
+    "backup, restore, compact, check:\n"
+    "  --json                  say what was done as a JSON object\n"
+    "  --hours N               check: only the last N hours\n"
     "\n"
     "key create:\n"
     "  --project NAME          its project; made if missing\n"
@@ -71,7 +85,9 @@ enum {
     OPTION_DEPTH,
     OPTION_PROJECT,
     OPTION_SCOPE,
-    OPTION_NAME
+    OPTION_NAME,
+    OPTION_JSON,
+    OPTION_HOURS
 };
 
 static const struct option table[] = {
@@ -93,6 +109,8 @@ static const struct option table[] = {
     {"project", required_argument, NULL, OPTION_PROJECT},
     {"scope", required_argument, NULL, OPTION_SCOPE},
     {"name", required_argument, NULL, OPTION_NAME},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"hours", required_argument, NULL, OPTION_HOURS},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0}};
 
@@ -143,6 +161,12 @@ limit_read(llmlab__options_t *out, int option, const char *text)
             return false;
         }
         out->threads = (unsigned)value;
+        return true;
+    case OPTION_HOURS:
+        if (!number("hours", text, 1, 1000000, &value)) {
+            return false;
+        }
+        out->hours = (unsigned)value;
         return true;
     case OPTION_RETENTION:
         if (!number("retention-days", text, 1, 36500, &value)) {
@@ -197,6 +221,9 @@ option_read(llmlab__options_t *out, int option, const char *text,
         return true;
     case OPTION_LEVEL:
         return level_read(text, &out->log_level);
+    case OPTION_JSON:
+        out->json = true;
+        return true;
     case OPTION_PROJECT:
         out->project = text;
         return true;
@@ -269,6 +296,10 @@ llmlab__options_parse(llmlab__options_t *out, int argc, char **argv,
     }
     if (strcmp(command, "key revoke") == 0 && optind < argc) {
         out->id = argv[optind++];
+    }
+    if ((strcmp(command, "backup") == 0 || strcmp(command, "restore") == 0) &&
+        optind < argc) {
+        out->file = argv[optind++];
     }
     if (optind < argc) {
         (void)fprintf(stderr, "llmlab-server: what is \"%s\"? -h tells\n",

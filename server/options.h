@@ -27,6 +27,11 @@ typedef struct llmlab__options_s {
     const char *name;
     const char *scope;
     const char *id;
+
+    /* backup, restore, compact, check */
+    const char *file;
+    unsigned hours; /* 0: all */
+    bool json;
 } llmlab__options_t;
 
 typedef enum llmlab__parse_e {

@@ -26,6 +26,32 @@ typedef struct llmlab__removed_s {
     bool more; /* another step is needed */
 } llmlab__removed_t;
 
+/* A sum that is not what it should be. */
+typedef struct llmlab__difference_s {
+    int64_t project;
+    const char *where; /* "roll-up", "coarser roll-up", "trace" */
+    const char *what;  /* the sum's name */
+    char place[96];    /* which row */
+    int64_t stored;
+    int64_t expected;
+} llmlab__difference_t;
+
+/* Progress: `done` of `total`, in no unit. False ends the work. */
+typedef bool (*llmlab__progress_fn)(void *payload, int64_t done, int64_t total);
+
+typedef struct llmlab__check_s {
+    int64_t from_ns; /* only hours from here on; 0: all that can be */
+    llmlab__progress_fn progress;
+    void (*differs)(void *payload, const llmlab__difference_t *difference);
+    void *payload;
+
+    int64_t hours; /* what was looked at */
+    int64_t spans;
+    int64_t traces;
+    int64_t rows;
+    int64_t differences;
+} llmlab__check_t;
+
 typedef struct llmlab__upkeep_ops_s {
     /* Of the first project with an id above `after`; LLMLAB_ENOTFOUND. */
     llmlab_status_t (*keeping)(struct llmlab__reader_s *reader, int64_t after,
@@ -38,6 +64,29 @@ typedef struct llmlab__upkeep_ops_s {
     llmlab_status_t (*expire)(struct llmlab__store_s *store, int64_t project,
                               int64_t before_ns, int64_t limit,
                               llmlab__removed_t *out);
+    /* Make the roll-ups of all hours whose spans are there again from the
+     * spans, the coarser ones from the finer, the traces from their spans, and
+     * compare. Reads one state of the database. LLMLAB_ETIMEOUT when it was
+     * ended. */
+    llmlab_status_t (*check)(struct llmlab__reader_s *reader,
+                             llmlab__check_t *check);
 } llmlab__upkeep_ops_t;
+
+/* Copy an SQLite file to another, which is there when it is whole, also while
+ * a server writes to it. */
+llmlab_status_t llmlab__sqlite_backup(const char *from, const char *to,
+                                      llmlab__progress_fn progress,
+                                      void *payload, int64_t *bytes);
+/* Put a backup in the place of a file, which then has the name PATH-replaced.
+ * LLMLAB_EINVAL when a server runs on it, or the backup is none. */
+llmlab_status_t llmlab__sqlite_restore(const char *backup, const char *path,
+                                       llmlab__progress_fn progress,
+                                       void *payload, int64_t *bytes);
+/* Give back to the system what deleted rows took. LLMLAB_EINVAL when a server
+ * runs on it. */
+llmlab_status_t llmlab__sqlite_compact(const char *path,
+                                       llmlab__progress_fn progress,
+                                       void *payload, int64_t *before,
+                                       int64_t *after);
 
 #endif

@@ -181,4 +181,5 @@ const llmlab__upkeep_ops_t llmlab__sqlite_upkeep_ops = {
     .keeping = upkeep_keeping,
     .retain = upkeep_retain,
     .expire = upkeep_expire,
+    .check = llmlab__sqlite_check,
 };

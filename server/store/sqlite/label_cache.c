@@ -201,6 +201,9 @@ id_resolve(llmlab__connection_t *connection, llmlab__label_cache_t *cache,
     if (status != LLMLAB_OK || *out != 0) {
         return status;
     }
+    if (cache->find_only) {
+        return id_load(connection, project, kind, other, out);
+    }
     status = quota_get(connection, cache, project, kind, day, &quota);
     if (status != LLMLAB_OK) {
         return status;

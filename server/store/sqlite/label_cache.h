@@ -2,6 +2,7 @@
 #ifndef LLMLAB_STORE_LABEL_CACHE_H
 #define LLMLAB_STORE_LABEL_CACHE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -34,6 +35,7 @@ typedef struct llmlab__label_cache_s {
     size_t quota_capacity;
     int64_t day;     /* in which it was filled */
     uint64_t capped; /* new labels that became `other` */
+    bool find_only;  /* nothing is made: what is not there is `other` */
 } llmlab__label_cache_t;
 
 void llmlab__label_cache_cleanup(llmlab__label_cache_t *cache);

@@ -93,13 +93,41 @@ entry_touch(llmlab__rollup_cache_t *cache, llmlab__rollup_entry_t *entry)
     return LLMLAB_OK;
 }
 
+static uint64_t
+key_hash(const llmlab__rollup_key_t *key)
+{
+    return llmlab__hash_bytes(llmlab__hash_seed, key, sizeof(*key)) | 1;
+}
+
+/* Its slot, or the empty one where it would be. */
+static size_t
+slot_of(const llmlab__rollup_cache_t *cache, const llmlab__rollup_key_t *key)
+{
+    const llmlab__rollup_entry_t *entry;
+    uint64_t hash = key_hash(key);
+    size_t at = hash & (cache->capacity - 1);
+
+    while ((entry = cache->slots[at]) != NULL &&
+           (entry->hash != hash ||
+            memcmp(&entry->key, key, sizeof(*key)) != 0)) {
+        at = (at + 1) & (cache->capacity - 1);
+    }
+    return at;
+}
+
+llmlab__rollup_entry_t *
+llmlab__rollup_find(const llmlab__rollup_cache_t *cache,
+                    const llmlab__rollup_key_t *key)
+{
+    return cache->capacity == 0 ? NULL : cache->slots[slot_of(cache, key)];
+}
+
 static llmlab_status_t
 entry_get(llmlab__rollup_cache_t *cache, const llmlab__rollup_key_t *key,
           llmlab__rollup_entry_t **out)
 {
     llmlab__rollup_entry_t *entry;
     llmlab_status_t status;
-    uint64_t hash;
     size_t at;
 
     if (cache->count * 2 >= cache->capacity) {
@@ -108,21 +136,16 @@ entry_get(llmlab__rollup_cache_t *cache, const llmlab__rollup_key_t *key,
             return status;
         }
     }
-    hash = llmlab__hash_bytes(llmlab__hash_seed, key, sizeof(*key)) | 1;
-    at = hash & (cache->capacity - 1);
-    while ((entry = cache->slots[at]) != NULL) {
-        if (entry->hash == hash &&
-            memcmp(&entry->key, key, sizeof(*key)) == 0) {
-            *out = entry;
-            return LLMLAB_OK;
-        }
-        at = (at + 1) & (cache->capacity - 1);
+    at = slot_of(cache, key);
+    if (cache->slots[at] != NULL) {
+        *out = cache->slots[at];
+        return LLMLAB_OK;
     }
     entry = llmlab__calloc(1, sizeof(*entry));
     if (entry == NULL) {
         return llmlab__fail(LLMLAB_ENOMEM, "no memory for roll-ups");
     }
-    entry->hash = hash;
+    entry->hash = key_hash(key);
     entry->key = *key;
     llmlab__buf_init(&entry->latency);
     cache->slots[at] = entry;
@@ -359,8 +382,7 @@ coarser_add_all(llmlab__rollup_cache_t *cache,
 }
 
 llmlab_status_t
-llmlab__rollup_flush(llmlab__connection_t *connection,
-                     llmlab__rollup_cache_t *cache)
+llmlab__rollup_gather(llmlab__rollup_cache_t *cache)
 {
     size_t quarters = cache->touched_count;
     llmlab_status_t status = LLMLAB_OK;
@@ -368,6 +390,15 @@ llmlab__rollup_flush(llmlab__connection_t *connection,
     for (size_t i = 0; i < quarters && status == LLMLAB_OK; i++) {
         status = coarser_add_all(cache, cache->touched[i]);
     }
+    return status;
+}
+
+llmlab_status_t
+llmlab__rollup_flush(llmlab__connection_t *connection,
+                     llmlab__rollup_cache_t *cache)
+{
+    llmlab_status_t status = llmlab__rollup_gather(cache);
+
     for (size_t i = 0; i < cache->touched_count && status == LLMLAB_OK; i++) {
         status = entry_write(connection, cache, cache->touched[i]);
     }

@@ -64,6 +64,12 @@ llmlab_status_t llmlab__rollup_add(llmlab__rollup_cache_t *cache,
                                    const llmlab__rollup_key_t *key,
                                    const llmlab__contribution_t *what,
                                    int sign);
+/* Add what the quarter hours got to all rows that follow from them; the flush
+ * does so by itself. */
+llmlab_status_t llmlab__rollup_gather(llmlab__rollup_cache_t *cache);
+/* The row in memory, or NULL. */
+llmlab__rollup_entry_t *llmlab__rollup_find(const llmlab__rollup_cache_t *cache,
+                                            const llmlab__rollup_key_t *key);
 /* Write what was added. */
 llmlab_status_t llmlab__rollup_flush(struct llmlab__connection_s *connection,
                                      llmlab__rollup_cache_t *cache);

@@ -196,6 +196,14 @@ extern const llmlab__job_ops_t llmlab__sqlite_job_ops;
 /* expire.c */
 extern const llmlab__upkeep_ops_t llmlab__sqlite_upkeep_ops;
 
+/* backup.c: be the one process that serves the file, as long as the
+ * descriptor is open. LLMLAB_EINVAL when another is. */
+llmlab_status_t llmlab__owner_lock(const char *path, int *out_fd);
+
+/* check.c */
+llmlab_status_t llmlab__sqlite_check(llmlab__reader_t *reader,
+                                     llmlab__check_t *check);
+
 /* series.c */
 
 /* The number of a combination, made if it is new. */

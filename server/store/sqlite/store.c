@@ -1,8 +1,4 @@
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -319,23 +315,6 @@ llmlab_status_t
 llmlab__store_sqlite_own(llmlab__store_t *store)
 {
     llmlab__sqlite_t *sqlite = (llmlab__sqlite_t *)store;
-    char path[4096];
-    int size = snprintf(path, sizeof(path), "%s-owner", sqlite->path);
 
-    if (size < 0 || (size_t)size >= sizeof(path)) {
-        return llmlab__fail(LLMLAB_EINVAL, "the path is too long");
-    }
-    /* A file of its own: SQLite's locks on the database's would go with the
-     * first descriptor that is closed. */
-    sqlite->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (sqlite->lock_fd < 0) {
-        return llmlab__fail(LLMLAB_EIO, "cannot open %s: %s", path,
-                            strerror(errno));
-    }
-    if (flock(sqlite->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        return llmlab__fail(LLMLAB_EINVAL,
-                            "another llmlab-server serves %s already",
-                            sqlite->path);
-    }
-    return revision_load(sqlite);
+    return llmlab__owner_lock(sqlite->path, &sqlite->lock_fd);
 }
