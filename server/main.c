@@ -225,6 +225,7 @@ serve_command(const llmlab__options_t *options)
     if (llmlab__store_sqlite_own(server->store) != LLMLAB_OK ||
         server->store->ops->secret(server->store, server->secret) !=
             LLMLAB_OK ||
+        llmlab__answer_cache_create(&server->answers) != LLMLAB_OK ||
         llmlab__writer_start(&server->writer, server->store) != LLMLAB_OK) {
         complain(llmlab_status_detail());
     } else if (llmlab__scheduler_start(&server->scheduler, server,
@@ -237,6 +238,7 @@ serve_command(const llmlab__options_t *options)
     }
     llmlab__scheduler_destroy(server->scheduler);
     llmlab__writer_destroy(server->writer);
+    llmlab__answer_cache_destroy(server->answers);
     server->store->ops->close(server->store);
     llmlab__server_log(LLMLAB_LOG_INFO, "stopped", "%s", "");
     return code;

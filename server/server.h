@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "http/metrics.h"
+#include "services/answer_cache.h"
 #include "services/ingest.h"
 #include "services/scheduler.h"
 #include "services/writer.h"
@@ -16,6 +17,7 @@ typedef struct llmlab__server_s {
     llmlab__store_t *store;
     llmlab__writer_t *writer;
     llmlab__scheduler_t *scheduler;
+    llmlab__answer_cache_t *answers;
     llmlab__limits_t limits;
     unsigned char secret[32]; /* signs cursors */
     llmlab__metrics_t metrics;

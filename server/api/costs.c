@@ -1,31 +1,25 @@
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/api.h"
+#include "api/cost_write.h"
+#include "api/filter.h"
 #include "api/write.h"
-#include "base/alloc.h"
-#include "services/cost_service.h"
+#include "services/answer_cache.h"
 
 /* Hours are shown of so many days at most. */
 #define HOURLY_DAYS 62
-
-static const char *const dimension_names[LLMLAB__ROLLED] = {
-    [LLMLAB__BY_PROVIDER] = "provider",
-    [LLMLAB__BY_MODEL] = "model",
-    [LLMLAB__BY_AGENT] = "agent",
-    [LLMLAB__BY_STATUS] = "status",
-    [LLMLAB__BY_ENVIRONMENT] = "environment",
-    [LLMLAB__BY_KEY] = "key",
-    [LLMLAB__BY_USER] = "user",
-    [LLMLAB__BY_TAG] = "tag",
-};
+#define DAY         INT64_C(86400)
 
 typedef struct costs_s {
     llmlab__request_t *request;
     llmlab__time_range_t range;
     llmlab__cost_query_t query;
-    llmlab__dimension_t order[LLMLAB__DIMENSIONS]; /* as asked for */
-    size_t dimensions;
+    llmlab__cost_answer_t answer;
+    bool csv;
+    llmlab__buf_t key; /* of the answer in the cache */
 } costs_t;
 
 static bool
@@ -41,19 +35,19 @@ static bool
 granularity_read(costs_t *costs)
 {
     const char *text = llmlab__request_param(costs->request, "granularity");
+    int at = 0;
 
-    if (text == NULL || strcmp(text, "total") == 0) {
-        costs->query.granularity = LLMLAB__TOTAL;
-    } else if (strcmp(text, "daily") == 0) {
-        costs->query.granularity = LLMLAB__DAILY;
-    } else if (strcmp(text, "hourly") == 0) {
-        costs->query.granularity = LLMLAB__HOURLY;
-    } else {
+    while (text != NULL && llmlab__cost_granularities[at] != NULL &&
+           strcmp(text, llmlab__cost_granularities[at]) != 0) {
+        at++;
+    }
+    if (llmlab__cost_granularities[at] == NULL) {
         return bad_parameter(costs->request, "granularity",
                              "total, daily, hourly");
     }
+    costs->query.granularity = (llmlab__granularity_t)at;
     if (costs->query.granularity == LLMLAB__HOURLY &&
-        costs->range.end - costs->range.start > HOURLY_DAYS * 86400) {
+        costs->range.end - costs->range.start > HOURLY_DAYS * DAY) {
         return llmlab__reply_refuse(costs->request, 400, "bad-parameter",
                                     "A parameter is wrong", "granularity",
                                     "hours are answered for at most %d days",
@@ -71,20 +65,22 @@ group_read(costs_t *costs)
         size_t size = strcspn(text, ",");
         int found = -1;
 
-        for (int i = 0; i < LLMLAB__ROLLED; i++) {
-            if (strlen(dimension_names[i]) == size &&
-                memcmp(dimension_names[i], text, size) == 0) {
+        for (int i = 0; i < LLMLAB__DIMENSIONS; i++) {
+            const char *name = llmlab__cost_dimensions[i];
+
+            if (strlen(name) == size && memcmp(name, text, size) == 0) {
                 found = i;
             }
         }
         if (found < 0) {
-            return bad_parameter(
-                costs->request, "group_by",
-                "provider, model, agent, status, environment, key, user, tag");
+            return bad_parameter(costs->request, "group_by",
+                                 "provider, model, agent, status, environment, "
+                                 "key, user, tag, session");
         }
         if (!(costs->query.group_by >> found & 1)) {
             costs->query.group_by |= 1u << found;
-            costs->order[costs->dimensions++] = (llmlab__dimension_t)found;
+            costs->answer.order[costs->answer.dimensions++] =
+                (llmlab__dimension_t)found;
         }
         text += size;
         text += *text == ',';
@@ -92,152 +88,193 @@ group_read(costs_t *costs)
     return true;
 }
 
-static void
-sums_write(llmlab__json_out_t *out, const llmlab__sums_t *sums)
+static bool
+flag_read(llmlab__request_t *request, const char *name, bool *out)
 {
-    const int64_t *of = sums->of;
+    const char *text = llmlab__request_param(request, name);
 
-    llmlab__json_key(out, "cost_usd");
-    llmlab__write_money(out, of[LLMLAB__SUM_COST_NANO],
-                        of[LLMLAB__SUM_COST_REST]);
-    llmlab__json_key(out, "calls");
-    llmlab__json_put_int(out, of[LLMLAB__SUM_CALLS]);
-    llmlab__json_key(out, "unpriced_calls");
-    llmlab__json_put_int(out, of[LLMLAB__SUM_UNPRICED]);
-    llmlab__json_key(out, "estimated_calls");
-    llmlab__json_put_int(out, of[LLMLAB__SUM_ESTIMATED]);
-    llmlab__json_key(out, "spans");
-    llmlab__json_put_int(out, of[LLMLAB__SUM_SPANS]);
-    llmlab__json_key(out, "input_tokens");
-    llmlab__json_put_int(out, llmlab__sums_input(sums));
-    llmlab__json_key(out, "cache_read_tokens");
-    llmlab__json_put_int(out, of[LLMLAB__SUM_INPUT_CACHE_READ]);
-    llmlab__json_key(out, "cache_write_tokens");
-    llmlab__json_put_int(out, of[LLMLAB__SUM_INPUT_CACHE_WRITE] +
-                                  of[LLMLAB__SUM_INPUT_CACHE_WRITE_1H]);
-    llmlab__json_key(out, "output_tokens");
-    llmlab__json_put_int(out, llmlab__sums_output(sums));
-    llmlab__json_key(out, "reasoning_tokens");
-    llmlab__json_put_int(out, of[LLMLAB__SUM_OUTPUT_REASONING]);
-    llmlab__json_key(out, "web_search_requests");
-    llmlab__json_put_int(out, of[LLMLAB__SUM_WEB_SEARCHES]);
-    llmlab__json_key(out, "client_cost_usd");
-    llmlab__write_money(out, of[LLMLAB__SUM_CLIENT_NANO],
-                        of[LLMLAB__SUM_CLIENT_REST]);
-    llmlab__json_key(out, "latency_ms_sum");
-    llmlab__write_ms(out, of[LLMLAB__SUM_DURATION_NS]);
+    *out = text != NULL && strcmp(text, "true") == 0;
+    return text == NULL || *out || strcmp(text, "false") == 0 ||
+           bad_parameter(request, name, "true, false");
+}
+
+static bool
+format_read(costs_t *costs)
+{
+    const char *text = llmlab__request_param(costs->request, "format");
+    const char *accept = llmlab__request_header(costs->request, "Accept");
+
+    if (text == NULL) {
+        costs->csv = accept != NULL && strncmp(accept, "text/csv", 8) == 0;
+        return true;
+    }
+    costs->csv = strcmp(text, "csv") == 0;
+    return costs->csv || strcmp(text, "json") == 0 ||
+           bad_parameter(costs->request, "format", "json, csv");
+}
+
+/* All that decides about an answer, but for what is stored. */
+static void
+key_make(costs_t *costs)
+{
+    const llmlab__cost_query_t *query = &costs->query;
+
+    llmlab__buf_printf(&costs->key, "%" PRId64 " %s %d %d %d %s",
+                       query->project, costs->request->project.slug,
+                       (int)query->granularity, costs->csv, query->latency,
+                       costs->range.zone_name);
+    llmlab__buf_printf(&costs->key, " %" PRId64 " %" PRId64, costs->range.start,
+                       costs->range.end);
+    for (size_t i = 0; i < costs->answer.dimensions; i++) {
+        llmlab__buf_printf(&costs->key, " %d", (int)costs->answer.order[i]);
+    }
+    for (int i = 0; i < LLMLAB__DIMENSIONS; i++) {
+        if (query->only >> i & 1) {
+            llmlab__buf_printf(&costs->key, " %d=%" PRId64, i, query->value[i]);
+        }
+    }
+    if (query->session != NULL) {
+        llmlab__buf_printf(&costs->key, " %s", query->session);
+    }
+    llmlab__buf_append(&costs->key, "", 1);
 }
 
 static void
-dimension_write(costs_t *costs, llmlab__json_out_t *out,
-                llmlab__dimension_t dimension, int64_t value)
+refuse(llmlab__request_t *request, llmlab_status_t status,
+       const llmlab__cost_query_t *query, const llmlab__cost_result_t *result)
 {
-    const llmlab__store_ops_t *ops = costs->request->server->store->ops;
-    char key[24];
-
-    llmlab__json_key_n(out, dimension_names[dimension],
-                       strlen(dimension_names[dimension]));
-    if (dimension == LLMLAB__BY_STATUS) {
-        llmlab__json_put_text(out, llmlab__outcome_word((int)value));
-    } else if (dimension == LLMLAB__BY_KEY) {
-        (void)snprintf(key, sizeof(key), "%lld", (long long)value);
-        llmlab__json_put_text(out, key);
-    } else {
-        llmlab__write_text(out, ops->label_text(costs->request->reader, value));
-    }
-}
-
-static void
-row_write(costs_t *costs, llmlab__json_out_t *out,
-          const llmlab__cost_row_t *row)
-{
-    llmlab__json_begin_object(out);
-    if (costs->query.granularity != LLMLAB__TOTAL) {
-        llmlab__json_key(out, "start");
-        llmlab__write_time(out, row->start * 1000000000);
-    }
-    for (size_t i = 0; i < costs->dimensions; i++) {
-        dimension_write(costs, out, costs->order[i], row->by[costs->order[i]]);
-    }
-    sums_write(out, &row->sums);
-    llmlab__json_end_object(out);
-}
-
-static void
-answer_write(costs_t *costs, const llmlab__cost_result_t *result)
-{
-    static const char *const granularities[] = {"total", "daily", "hourly"};
-    llmlab__json_out_t out;
-
-    llmlab__reply_json(costs->request, &out);
-    llmlab__json_begin_object(&out);
-    llmlab__json_key(&out, "project");
-    llmlab__json_put_text(&out, costs->request->project.slug);
-    llmlab__json_key(&out, "start");
-    llmlab__write_time(&out, costs->range.start * 1000000000);
-    llmlab__json_key(&out, "end");
-    llmlab__write_time(&out, costs->range.end * 1000000000);
-    llmlab__json_key(&out, "tz");
-    llmlab__json_put_text(&out, costs->range.zone_name);
-    llmlab__json_key(&out, "granularity");
-    llmlab__json_put_text(&out, granularities[costs->query.granularity]);
-    llmlab__json_key(&out, "group_by");
-    llmlab__json_begin_array(&out);
-    for (size_t i = 0; i < costs->dimensions; i++) {
-        llmlab__json_put_text(&out, dimension_names[costs->order[i]]);
-    }
-    llmlab__json_end_array(&out);
-    llmlab__json_key(&out, "data");
-    llmlab__json_begin_array(&out);
-    for (size_t i = 0; i < result->count; i++) {
-        row_write(costs, &out, &result->rows[i]);
-    }
-    llmlab__json_end_array(&out);
-    llmlab__json_key(&out, "total");
-    llmlab__json_begin_object(&out);
-    sums_write(&out, &result->total);
-    llmlab__json_end_object(&out);
-    llmlab__json_end_object(&out);
-}
-
-static void
-costs_answer(costs_t *costs)
-{
-    llmlab__request_t *request = costs->request;
-    llmlab__cost_result_t result;
     llmlab__problem_t problem;
-    llmlab_status_t status;
+    int most =
+        query->latency ? LLMLAB__COST_LATENCY_MAX : LLMLAB__COST_ROWS_MAX;
 
-    costs->query.project = request->project.id;
-    costs->query.range = &costs->range;
-    if (!granularity_read(costs) || !group_read(costs)) {
-        return;
-    }
-    if (!llmlab__cost_is_rolled(&costs->query)) {
-        llmlab__reply_refuse(request, 422, "not-summed",
-                             "These are not summed together", "group_by",
-                             "user and tag stand alone");
-        return;
-    }
-    status = llmlab__cost_query(request->server->store, request->reader,
-                                &costs->query, &result);
     if (status == LLMLAB_ETOOBIG) {
-        llmlab__problem(&problem, 422, "answer-too-large",
-                        "The answer would be too large",
-                        "more than %d rows: ask for fewer days or groups",
-                        LLMLAB__COST_ROWS_MAX);
+        llmlab__problem(
+            &problem, 422, "answer-too-large", "The answer would be too large",
+            "more than %d rows: ask for fewer days or groups", most);
         problem.has_limit = true;
-        problem.limit = LLMLAB__COST_ROWS_MAX;
+        problem.limit = (uint64_t)most;
         llmlab__reply_problem(request, &problem);
+    } else if (status == LLMLAB_EFULL) {
+        llmlab__problem(&problem, 422, "too-many-spans",
+                        "This is read from the spans, and there are too many",
+                        "the range has %" PRId64 " spans, at most %d are read; "
+                        "user or tag alone, and all others together, have no "
+                        "such limit",
+                        result->spans, LLMLAB__COST_SPANS_MAX);
+        problem.has_limit = true;
+        problem.limit = LLMLAB__COST_SPANS_MAX;
+        llmlab__reply_problem(request, &problem);
+    } else if (status == LLMLAB_ENOTFOUND) {
+        llmlab__reply_refuse(request, 422, "spans-expired",
+                             "This is read from the spans, and some are gone",
+                             NULL,
+                             "not all spans of the range are still stored: ask "
+                             "for a later range; user or tag alone, and all "
+                             "others together, can be answered");
     } else if (status == LLMLAB_EOVERFLOW) {
         llmlab__reply_refuse(request, 422, "sum-too-large",
                              "A sum does not fit", NULL,
                              "ask for fewer days or more groups");
-    } else if (status != LLMLAB_OK) {
-        llmlab__reply_failure(request, "cannot answer costs");
+    } else if (status == LLMLAB_EUNSUPPORTED) {
+        llmlab__reply_refuse(request, 422, "not-on-quarter-hours",
+                             "The zone's days cannot be summed", "tz",
+                             "%s: costs are summed by quarter hours, and a day "
+                             "of the range begins within one",
+                             llmlab_status_detail());
     } else {
-        answer_write(costs, &result);
+        llmlab__reply_failure(request, "cannot answer costs");
+    }
+}
+
+/* Hand out an answer, or tell who has it already that it still holds. */
+static void
+answer_send(llmlab__request_t *request, llmlab__kept_t *kept)
+{
+    const char *known = llmlab__request_header(request, "If-None-Match");
+
+    llmlab__reply_header(request, "ETag", "%s", kept->etag);
+    request->reply.kept = kept;
+    request->reply.content_type = kept->content_type;
+    request->reply.status = 200;
+    if (known != NULL &&
+        (strcmp(known, "*") == 0 || strstr(known, kept->etag) != NULL)) {
+        llmlab__kept_release(kept);
+        request->reply.kept = NULL;
+        request->reply.content_type = NULL;
+        request->reply.status = 304;
+    }
+}
+
+static llmlab__kept_t *
+answer_make(costs_t *costs)
+{
+    llmlab__request_t *request = costs->request;
+    llmlab__cost_result_t result;
+    llmlab__kept_t *kept = NULL;
+    llmlab__buf_t body;
+    llmlab_status_t status;
+
+    status = llmlab__cost_query(request->server->store, request->reader,
+                                &costs->query, &result);
+    if (status != LLMLAB_OK) {
+        refuse(request, status, &costs->query, &result);
         llmlab__cost_result_cleanup(&result);
+        return NULL;
+    }
+    costs->answer.result = &result;
+    llmlab__buf_init(&body);
+    if (costs->csv) {
+        llmlab__cost_write_csv(&costs->answer, &body);
+    } else {
+        llmlab__cost_write_json(&costs->answer, &body);
+    }
+    if (!body.failed) {
+        kept = llmlab__kept_create(&body, costs->csv ? "text/csv; charset=utf-8"
+                                                     : "application/json");
+    }
+    if (kept == NULL) {
+        llmlab__reply_refuse(request, 503, "busy", "No memory", NULL,
+                             "try again");
+    }
+    llmlab__buf_cleanup(&body);
+    llmlab__cost_result_cleanup(&result);
+    return kept;
+}
+
+static int64_t
+day_of(int64_t seconds)
+{
+    return seconds / DAY - (seconds % DAY < 0);
+}
+
+/* Roll-ups alone have numbers that tell whether they changed. */
+static void
+answer(costs_t *costs)
+{
+    llmlab__request_t *request = costs->request;
+    llmlab__answer_cache_t *cache = request->server->answers;
+    const llmlab__store_ops_t *ops = request->server->store->ops;
+    llmlab__kept_t *kept = NULL;
+    uint64_t number = 0;
+
+    key_make(costs);
+    if (llmlab__cost_is_rolled(&costs->query) && !costs->key.failed &&
+        ops->changed(request->reader, costs->query.project,
+                     day_of(costs->range.start),
+                     day_of(costs->range.end - 1) + 1, &number) == LLMLAB_OK &&
+        number != 0) {
+        kept = llmlab__answer_cache_find(cache, (const char *)costs->key.data,
+                                         number);
+    }
+    if (kept == NULL) {
+        kept = answer_make(costs);
+        if (kept != NULL && number != 0) {
+            llmlab__answer_cache_put(cache, (const char *)costs->key.data,
+                                     number, kept);
+        }
+    }
+    if (kept != NULL) {
+        answer_send(request, kept);
     }
 }
 
@@ -245,9 +282,23 @@ void
 llmlab__api_costs(llmlab__request_t *request)
 {
     costs_t costs = {.request = request};
+    llmlab__filter_t filter;
 
-    if (llmlab__request_range(request, &costs.range)) {
-        costs_answer(&costs);
-        llmlab__zone_close(&costs.range.zone);
+    if (!llmlab__request_range(request, &costs.range)) {
+        return;
     }
+    costs.query.project = request->project.id;
+    costs.query.range = &costs.range;
+    costs.answer.request = request;
+    costs.answer.query = &costs.query;
+    llmlab__buf_init(&costs.key);
+    if (granularity_read(&costs) && group_read(&costs) && format_read(&costs) &&
+        flag_read(request, "latency", &costs.query.latency) &&
+        llmlab__filter_read(request, &filter)) {
+        costs.query.only = filter.only;
+        memcpy(costs.query.value, filter.value, sizeof(filter.value));
+        costs.query.session = filter.session;
+        answer(&costs);
+    }
+    llmlab__buf_cleanup(&costs.key);
 }

@@ -159,7 +159,6 @@ query_read(llmlab__request_t *request, list_t *list)
         !llmlab__request_range(request, &range)) {
         return false;
     }
-    llmlab__zone_close(&range.zone);
     query->project = request->project.id;
     query->start_ns = range.start * 1000000000;
     query->end_ns = range.end * 1000000000;

@@ -106,6 +106,7 @@ request_rest(llmlab__listener_t *listener, llmlab__request_t *request)
     llmlab__inflate_t inflate = request->inflate;
 
     llmlab__buf_cleanup(&request->reply.body);
+    llmlab__kept_release(request->reply.kept);
     /* Passwords and providers' keys may be in it. */
     cJSON_Delete(request->json);
     if (request->body.data != NULL) {
@@ -169,6 +170,12 @@ body_free(void *body)
 }
 
 static void
+kept_free(void *kept)
+{
+    llmlab__kept_release(kept);
+}
+
+static void
 header_add(struct MHD_Response *response, const char *name, const char *value)
 {
     (void)MHD_add_response_header(response, name, value);
@@ -179,18 +186,28 @@ static enum MHD_Result
 reply_queue(llmlab__request_t *request)
 {
     llmlab__reply_t *reply = &request->reply;
+    bool revisable = reply->kept != NULL || reply->status == 304;
     struct MHD_Response *response;
     enum MHD_Result result;
 
     if (reply->body.failed) {
         return MHD_NO;
     }
-    response = MHD_create_response_from_buffer_with_free_callback(
-        reply->body.size, reply->body.data, body_free);
+    response =
+        reply->kept != NULL
+            ? MHD_create_response_from_buffer_with_free_callback_cls(
+                  reply->kept->size, reply->kept->bytes, kept_free, reply->kept)
+            : MHD_create_response_from_buffer_with_free_callback(
+                  reply->body.size, reply->body.data, body_free);
     if (response == NULL) {
         return MHD_NO;
     }
-    llmlab__buf_init(&reply->body); /* the response owns the bytes now */
+    /* The response owns the bytes now. */
+    if (reply->kept != NULL) {
+        reply->kept = NULL;
+    } else {
+        llmlab__buf_init(&reply->body);
+    }
     if (reply->content_type != NULL) {
         header_add(response, "Content-Type", reply->content_type);
     }
@@ -198,7 +215,8 @@ reply_queue(llmlab__request_t *request)
         header_add(response, reply->headers[i].name,
                    reply->text + reply->headers[i].offset);
     }
-    header_add(response, "Cache-Control", "no-store");
+    header_add(response, "Cache-Control",
+               revisable ? "private, no-cache" : "no-store");
     header_add(response, "X-Content-Type-Options", "nosniff");
     if (reply->status == 401) {
         header_add(response, "WWW-Authenticate", "Bearer realm=\"llmlab\"");

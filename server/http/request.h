@@ -10,6 +10,7 @@
 #include "base/json_dom.h"
 #include "base/json_write.h"
 #include "http/inflate.h"
+#include "services/answer_cache.h"
 #include "server.h"
 
 struct MHD_Connection;
@@ -33,6 +34,7 @@ typedef struct llmlab__reply_s {
     unsigned text_size;
     char text[1536];
     llmlab__buf_t body;
+    llmlab__kept_t *kept; /* in the place of the body; held */
 } llmlab__reply_t;
 
 /* Who asks. A key's scope and project are in request->key. */

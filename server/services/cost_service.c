@@ -4,12 +4,11 @@
 
 #include "base/alloc.h"
 #include "base/status.h"
+#include "services/cost_cross.h"
 #include "services/cost_sum.h"
 #include "store/hash.h"
 
-#define QUARTER INT64_C(900)
-#define HOUR    INT64_C(3600)
-#define DAY     INT64_C(86400)
+#define DAY INT64_C(86400)
 /* From here on a total reads eight days at once. */
 #define LONG_RANGE (24 * DAY)
 
@@ -165,70 +164,6 @@ on_edge(void *payload, const llmlab__rollup_row_t *rollup)
                              rollup->latency, -before));
 }
 
-static bool
-bound_add(llmlab__cost_sum_t *sum, size_t *capacity, int64_t bound)
-{
-    if (bound % QUARTER != 0) {
-        sum->status = llmlab__fail(LLMLAB_EUNSUPPORTED,
-                                   "a day of the zone begins within a quarter "
-                                   "hour");
-        return false;
-    }
-    if (sum->buckets == *capacity) {
-        size_t wanted = *capacity == 0 ? 64 : *capacity * 2;
-        void *grown =
-            llmlab__realloc(sum->bounds, wanted * sizeof(*sum->bounds));
-
-        if (grown == NULL) {
-            sum->status = llmlab__fail(LLMLAB_ENOMEM, "no memory for costs");
-            return false;
-        }
-        sum->bounds = grown;
-        *capacity = wanted;
-    }
-    sum->bounds[sum->buckets++] = bound;
-    return true;
-}
-
-/* Where the next local day or hour begins. */
-static int64_t
-bucket_end(const llmlab__cost_query_t *query, int64_t at)
-{
-    const llmlab__zone_t *zone = &query->range->zone;
-    int64_t local = at + llmlab__zone_offset(zone, at);
-    int64_t day = local / DAY - (local % DAY < 0);
-    int64_t next;
-
-    if (query->granularity == LLMLAB__TOTAL) {
-        return query->range->end;
-    }
-    if (query->granularity == LLMLAB__HOURLY) {
-        return at + HOUR - (local % HOUR + HOUR) % HOUR;
-    }
-    next = llmlab__zone_day_start(zone, day + 1);
-    return next > at ? next : at + DAY;
-}
-
-static bool
-bounds_make(llmlab__cost_sum_t *sum)
-{
-    const llmlab__time_range_t *range = sum->query->range;
-    size_t capacity = 0;
-    int64_t at = range->start;
-
-    while (at < range->end) {
-        if (!bound_add(sum, &capacity, at)) {
-            return false;
-        }
-        at = bucket_end(sum->query, at);
-    }
-    if (!bound_add(sum, &capacity, range->end)) {
-        return false;
-    }
-    sum->buckets--;
-    return true;
-}
-
 /* Visit the roll-ups of a level between two instants. */
 static void
 scan_level(scan_t *scan, llmlab__level_t level, int64_t from, int64_t to,
@@ -350,11 +285,12 @@ llmlab__cost_query(llmlab__store_t *store, llmlab__reader_t *reader,
     unsigned tag = 1u << LLMLAB__BY_TAG;
     scan_t scan = {.store = store, .reader = reader};
 
-    llmlab__cost_sum_init(&scan.sum, query, out);
     if (!view_of(query, &scan.view)) {
-        scan.sum.status =
-            llmlab__fail(LLMLAB_EUNSUPPORTED, "this is not rolled up");
-    } else if (bounds_make(&scan.sum)) {
+        return llmlab__cost_cross(store, reader, query, out);
+    }
+    llmlab__cost_sum_init(&scan.sum, query, out);
+    scan.sum.apart = (query->group_by & tag) != 0 && (query->only & tag) == 0;
+    if (llmlab__cost_bounds(&scan.sum)) {
         scan_all(&scan);
     }
     llmlab__cost_sum_cleanup(&scan.sum);
@@ -364,7 +300,7 @@ llmlab__cost_query(llmlab__store_t *store, llmlab__reader_t *reader,
         return scan.sum.status;
     }
     llmlab__cost_finish(out);
-    if ((query->group_by & tag) != 0 && (query->only & tag) == 0) {
+    if (scan.sum.apart) {
         return total_of_tags(store, reader, query, out);
     }
     return LLMLAB_OK;

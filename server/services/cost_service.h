@@ -20,6 +20,7 @@ typedef struct llmlab__cost_query_s {
     unsigned group_by;                 /* bits by llmlab__dimension_t */
     unsigned only;                     /* the same: of these only one value */
     int64_t value[LLMLAB__DIMENSIONS]; /* label ids and the like */
+    const char *session;               /* the value of that dimension */
     bool latency;
 } llmlab__cost_query_t;
 
@@ -35,11 +36,16 @@ typedef struct llmlab__cost_result_s {
     size_t count;
     llmlab__sums_t total;
     llmlab__latency_t latency; /* of the total */
+    char **sessions;           /* a row's session is an index + 1 */
+    size_t session_count;
+    int64_t spans; /* with LLMLAB_EFULL: those of the range */
 } llmlab__cost_result_t;
 
 /* LLMLAB_OK, LLMLAB_ETOOBIG (more rows than an answer holds),
  * LLMLAB_EOVERFLOW, LLMLAB_EUNSUPPORTED (a day or hour of the zone begins
- * within a quarter hour), or the store's. Clean up in any case. */
+ * within a quarter hour), LLMLAB_EFULL (it is not rolled up so, and the range
+ * has too many spans to read them), LLMLAB_ENOTFOUND (and not all of these are
+ * still stored), or the store's. Clean up in any case. */
 llmlab_status_t llmlab__cost_query(llmlab__store_t *store,
                                    llmlab__reader_t *reader,
                                    const llmlab__cost_query_t *query,
@@ -50,5 +56,6 @@ bool llmlab__cost_is_rolled(const llmlab__cost_query_t *query);
 
 #define LLMLAB__COST_ROWS_MAX    100000
 #define LLMLAB__COST_LATENCY_MAX 10000 /* rows with latencies */
+#define LLMLAB__COST_SPANS_MAX   100000
 
 #endif

@@ -38,6 +38,10 @@ llmlab__cost_result_cleanup(llmlab__cost_result_t *result)
             llmlab__free(result->rows[i].latency);
         }
     }
+    for (size_t i = 0; i < result->session_count; i++) {
+        llmlab__free(result->sessions[i]);
+    }
+    llmlab__free(result->sessions);
     llmlab__free(result->rows);
     llmlab__latency_cleanup(&result->latency);
     memset(result, 0, sizeof(*result));
@@ -215,7 +219,8 @@ latency_add(llmlab__cost_sum_t *sum, llmlab__cost_row_t *row,
         }
     }
     if (!llmlab__latency_sum(row->latency, latency, sign) ||
-        !llmlab__latency_sum(&sum->result->latency, latency, sign)) {
+        (!sum->apart &&
+         !llmlab__latency_sum(&sum->result->latency, latency, sign))) {
         sum->status = llmlab__fail(LLMLAB_EIO, "a stored latency is damaged");
         return false;
     }
@@ -234,11 +239,13 @@ llmlab__cost_add(llmlab__cost_sum_t *sum, size_t bucket, uint32_t group,
     }
     if (sign < 0) {
         llmlab__sums_subtract(&row->sums, sums);
-        llmlab__sums_subtract(&sum->result->total, sums);
+        if (!sum->apart) {
+            llmlab__sums_subtract(&sum->result->total, sums);
+        }
         return true;
     }
     if (!llmlab__sums_add(&row->sums, sums) ||
-        !llmlab__sums_add(&sum->result->total, sums)) {
+        (!sum->apart && !llmlab__sums_add(&sum->result->total, sums))) {
         sum->status = llmlab__fail(LLMLAB_EOVERFLOW, "a sum exceeds 64 bits");
         return false;
     }

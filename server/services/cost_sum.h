@@ -17,6 +17,7 @@ typedef struct llmlab__cost_sum_s {
     int64_t *bounds; /* of the buckets; one more than there are buckets */
     size_t buckets;
     llmlab_status_t status;
+    bool apart; /* rows overlap: the total is summed elsewhere */
 
     llmlab__cost_group_t *groups;
     size_t group_count;
@@ -35,11 +36,13 @@ void llmlab__cost_sum_init(llmlab__cost_sum_t *sum,
                            llmlab__cost_result_t *result);
 /* The result's rows stay. */
 void llmlab__cost_sum_cleanup(llmlab__cost_sum_t *sum);
+/* Make the buckets. False: sum->status tells why. */
+bool llmlab__cost_bounds(llmlab__cost_sum_t *sum);
 /* The group's index; by has 0 where it is not grouped. False: no memory, told
  * in sum->status. */
 bool llmlab__cost_group(llmlab__cost_sum_t *sum,
                         const int64_t by[LLMLAB__DIMENSIONS], uint32_t *out);
-/* Add to a row and to the total, or take away. */
+/* Add to a row, and to the total unless rows overlap; or take away. */
 bool llmlab__cost_add(llmlab__cost_sum_t *sum, size_t bucket, uint32_t group,
                       const llmlab__sums_t *sums, llmlab__text_t latency,
                       int sign);

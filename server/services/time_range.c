@@ -104,8 +104,5 @@ llmlab__time_range_read(llmlab__time_range_t *out,
         problem->has_limit = true;
         problem->limit = MAX_DAYS;
     }
-    if (!good) {
-        llmlab__zone_close(&out->zone);
-    }
     return good;
 }

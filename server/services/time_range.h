@@ -20,8 +20,7 @@ typedef struct llmlab__range_texts_s {
     const char *tz;
 } llmlab__range_texts_t;
 
-/* False: *problem tells which parameter is wrong. Close the zone of a range
- * that was read. now: Unix seconds. */
+/* False: *problem tells which parameter is wrong. now: Unix seconds. */
 bool llmlab__time_range_read(llmlab__time_range_t *out,
                              const llmlab__range_texts_t *texts, int64_t now,
                              llmlab__problem_t *problem);

@@ -1,6 +1,7 @@
 #include "services/timezone.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +220,14 @@ rule_parse(const char *text, llmlab__zone_t *zone)
     return true;
 }
 
+static void
+zone_free(llmlab__zone_t *zone)
+{
+    llmlab__free(zone->at);
+    llmlab__free(zone->offset);
+    memset(zone, 0, sizeof(*zone));
+}
+
 static llmlab_status_t
 zone_parse(llmlab__zone_t *zone, const llmlab__buf_t *file, const char *name)
 {
@@ -276,6 +285,58 @@ zone_parse(llmlab__zone_t *zone, const llmlab__buf_t *file, const char *name)
     return LLMLAB_OK;
 }
 
+/* Zones that were read from files: they are asked for again and again, are
+ * few, and stay. */
+typedef struct known_s {
+    struct known_s *next;
+    char name[65];
+    llmlab__zone_t zone;
+} known_t;
+
+static pthread_mutex_t known_lock = PTHREAD_MUTEX_INITIALIZER;
+static known_t *known;
+
+static bool
+known_find(const char *name, llmlab__zone_t *out)
+{
+    const known_t *at;
+
+    pthread_mutex_lock(&known_lock);
+    at = known;
+    while (at != NULL && strcmp(at->name, name) != 0) {
+        at = at->next;
+    }
+    if (at != NULL) {
+        *out = at->zone;
+    }
+    pthread_mutex_unlock(&known_lock);
+    return at != NULL;
+}
+
+static llmlab_status_t
+known_add(const char *name, llmlab__zone_t *zone)
+{
+    known_t *made = llmlab__calloc(1, sizeof(*made));
+    llmlab__zone_t other;
+
+    if (made == NULL) {
+        return llmlab__fail(LLMLAB_ENOMEM, "no memory for a time zone");
+    }
+    if (known_find(name, &other)) { /* by another thread meanwhile */
+        llmlab__free(made);
+        zone_free(zone);
+        *zone = other;
+        return LLMLAB_OK;
+    }
+    memcpy(made->name, name, strlen(name) + 1);
+    made->zone = *zone;
+    pthread_mutex_lock(&known_lock);
+    made->next = known;
+    known = made;
+    pthread_mutex_unlock(&known_lock);
+    return LLMLAB_OK;
+}
+
 llmlab_status_t
 llmlab__zone_open(llmlab__zone_t *out, const char *name)
 {
@@ -289,24 +350,22 @@ llmlab__zone_open(llmlab__zone_t *out, const char *name)
     if (!name_is_safe(name)) {
         return llmlab__fail(LLMLAB_ENOTFOUND, "this is no time zone's name");
     }
+    if (known_find(name, out)) {
+        return LLMLAB_OK;
+    }
     llmlab__buf_init(&file);
     status = file_read(name, &file);
     if (status == LLMLAB_OK) {
         status = zone_parse(out, &file, name);
     }
     llmlab__buf_cleanup(&file);
+    if (status == LLMLAB_OK) {
+        status = known_add(name, out);
+    }
     if (status != LLMLAB_OK) {
-        llmlab__zone_close(out);
+        zone_free(out);
     }
     return status;
-}
-
-void
-llmlab__zone_close(llmlab__zone_t *zone)
-{
-    llmlab__free(zone->at);
-    llmlab__free(zone->offset);
-    memset(zone, 0, sizeof(*zone));
 }
 
 static bool

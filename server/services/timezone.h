@@ -1,5 +1,6 @@
 /* Time zones: UTC, a fixed offset, or an IANA name read from the system's
- * TZif files. No global state: the C library's own zone is not touched. */
+ * TZif files, each once in the life of the process. The C library's own zone
+ * is not touched. */
 #ifndef LLMLAB_SERVICES_TIMEZONE_H
 #define LLMLAB_SERVICES_TIMEZONE_H
 
@@ -18,7 +19,8 @@ typedef struct llmlab__zone_rule_s {
 } llmlab__zone_rule_t;
 
 typedef struct llmlab__zone_s {
-    /* Transitions of the file: from at[i] on, offset[i] holds. */
+    /* Transitions of the file: from at[i] on, offset[i] holds. They belong to
+     * the process; the struct may be copied. */
     int64_t *at;
     int32_t *offset;
     size_t count;
@@ -34,7 +36,6 @@ typedef struct llmlab__zone_s {
 
 /* LLMLAB_ENOTFOUND (no such zone), LLMLAB_EPARSE (a damaged file). */
 llmlab_status_t llmlab__zone_open(llmlab__zone_t *out, const char *name);
-void llmlab__zone_close(llmlab__zone_t *zone);
 /* Seconds east of UTC at an instant. */
 int32_t llmlab__zone_offset(const llmlab__zone_t *zone, int64_t unix_seconds);
 /* The instant in which a local day begins (days since 1970). */

@@ -150,6 +150,19 @@ typedef struct llmlab__rollup_query_s {
     bool latency;
 } llmlab__rollup_query_t;
 
+/* A span, or calls without spans, as it counts in the sums. */
+typedef struct llmlab__crossing_row_s {
+    int64_t start_ns;
+    int64_t by[LLMLAB__ROLLED]; /* without the tag */
+    llmlab__text_t session;
+    llmlab__text_t tags; /* JSON array */
+    llmlab__sums_t sums;
+    int64_t latency_ns; /* -1: none, or not known apart */
+} llmlab__crossing_row_t;
+
+typedef bool (*llmlab__crossing_fn)(void *payload,
+                                    const llmlab__crossing_row_t *row);
+
 typedef enum llmlab__trace_order_e {
     LLMLAB__NEWEST_FIRST,
     LLMLAB__DEAREST_FIRST
@@ -340,6 +353,11 @@ typedef struct llmlab__store_ops_s {
     /* What a view's series is kept apart by. LLMLAB_ENOTFOUND. */
     llmlab_status_t (*series)(llmlab__reader_t *reader, llmlab__view_t view,
                               int64_t series, int64_t by[LLMLAB__ROLLED]);
+    /* All that the sums of a time range consist of, as far as it is still
+     * stored. */
+    llmlab_status_t (*crossing)(llmlab__reader_t *reader, int64_t project,
+                                int64_t from_ns, int64_t to_ns,
+                                llmlab__crossing_fn visit, void *payload);
     /* The number of the last change to the sums of some days (since 1970,
      * from included, to excluded) that the reader sees. The same number: the
      * same sums. 0 when that cannot be said: a newer change is under way. */

@@ -552,7 +552,6 @@ test_costs_in_every_zone(void **state)
             }
             assert_memory_equal(&first, &result.total, sizeof(first));
             llmlab__cost_result_cleanup(&result);
-            llmlab__zone_close(&range.zone);
         }
     }
     store->ops->release(store, reader);

@@ -218,6 +218,13 @@ llmlab_status_t llmlab__sqlite_rollups(llmlab__reader_t *reader,
                                        const llmlab__rollup_query_t *query,
                                        llmlab__rollup_fn visit, void *payload);
 
+/* crossing.c */
+llmlab_status_t llmlab__sqlite_crossing(llmlab__reader_t *reader,
+                                        int64_t project, int64_t from_ns,
+                                        int64_t to_ns,
+                                        llmlab__crossing_fn visit,
+                                        void *payload);
+
 /* queries.c */
 int64_t llmlab__sqlite_label_find(llmlab__reader_t *reader, int64_t project,
                                   llmlab__label_kind_t kind, const char *text);

@@ -254,6 +254,7 @@ static const llmlab__store_ops_t sqlite_ops = {
     .answer_add = llmlab__sqlite_answer_add,
     .rollups = llmlab__sqlite_rollups,
     .series = llmlab__sqlite_series,
+    .crossing = llmlab__sqlite_crossing,
     .changed = sqlite_changed,
     .label_find = llmlab__sqlite_label_find,
     .label_text = llmlab__sqlite_label_text,
