@@ -11,11 +11,12 @@
 
 static const cli_option_t options[] = {
     {"provider", "NAME", "show: who serves the model", 'p'},
-    {"prices", "FILE", "show: your own prices, over the built-in table", 0},
+    {"prices", "FILE",
+     "version, show: your own prices, over the built-in table", 0},
     {"json", NULL, "show: as our price files have it", 0},
     {"output", "FILE", "update: where the new prices go", 'o'},
     {"force", NULL, "update: take changes beyond the bounds, too", 0},
-    {"public-key", "HEX", "update: take only what this key has signed", 0},
+    {"public-key", "HEX", "version, update: only what this key has signed", 0},
     {"secret-key", "FILE", "sign: with this key", 0},
     {0}};
 
@@ -161,9 +162,9 @@ run(const cli_args_t *args)
         int operands; /* with the verb; -1: at least two */
         int (*run)(const cli_args_t *args);
     } verbs[] = {
-        {"show", -1, cli_pricing_show},    {"diff", 3, cli_pricing_diff},
-        {"update", 2, cli_pricing_update}, {"keygen", 2, cli_pricing_keygen},
-        {"sign", 2, cli_pricing_sign},
+        {"version", 1, cli_pricing_version}, {"show", -1, cli_pricing_show},
+        {"diff", 3, cli_pricing_diff},       {"update", 2, cli_pricing_update},
+        {"keygen", 2, cli_pricing_keygen},   {"sign", 2, cli_pricing_sign},
     };
     size_t i;
 
@@ -177,16 +178,19 @@ run(const cli_args_t *args)
         }
         return verbs[i].run(args);
     }
-    fprintf(stderr, "llmlab: pricing wants show MODEL..., diff OLD NEW, "
-                    "update FILE|URL, keygen FILE or sign FILE\n");
+    fprintf(stderr,
+            "llmlab: pricing wants version, show MODEL..., diff OLD NEW, "
+            "update FILE|URL, keygen FILE or sign FILE\n");
     return CLI_MISUSED;
 }
 
 const cli_command_t cli_command_pricing = {
     .name = "pricing",
-    .synopsis = "show MODEL... | diff OLD NEW | update FILE|URL",
+    .synopsis = "version | show MODEL... | diff OLD NEW | update FILE|URL",
     .summary = "look into price tables, compare and update them",
     .help =
+        "version which prices are here and how old they are; with --prices\n"
+        "        also of a file, or why it would be refused (--public-key)\n"
         "show    the prices of models, with their source and date\n"
         "diff    what differs between two price files; builtin names the\n"
         "        built-in table\n"

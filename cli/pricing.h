@@ -8,6 +8,7 @@
 /* The operands after the verb. */
 int cli_pricing_show(const cli_args_t *args);
 int cli_pricing_diff(const cli_args_t *args);
+int cli_pricing_version(const cli_args_t *args);
 int cli_pricing_update(const cli_args_t *args);
 int cli_pricing_keygen(const cli_args_t *args);
 int cli_pricing_sign(const cli_args_t *args);

@@ -43,10 +43,11 @@ typedef struct llmlab_stats_s {
     uint64_t accepted;  /* ended spans and one-shot records, sampled or not */
     uint64_t delivered; /* stored by the server, or written by the exporter */
     uint64_t queued;    /* in the rings and in open batches */
-    uint64_t in_flight; /* not on disk, in a request that is awaited or retried */
-    uint64_t spooled;   /* on disk: the next process sends what stays there */
-    uint64_t rejected;  /* refused by the server, one by one */
-    uint64_t dead;      /* in batches the server refused whole */
+    uint64_t
+        in_flight;    /* not on disk, in a request that is awaited or retried */
+    uint64_t spooled; /* on disk: the next process sends what stays there */
+    uint64_t rejected; /* refused by the server, one by one */
+    uint64_t dead;     /* in batches the server refused whole */
     uint64_t dropped[LLMLAB_DROP_CAPACITY];
     uint64_t duplicates; /* of delivered: the server had them already */
     uint64_t unsampled;  /* of accepted: gone up as counts only */
@@ -72,6 +73,13 @@ typedef struct llmlab_stats_s {
     uint64_t recovered;     /* delivered */
     uint64_t recovering;    /* still to deliver */
     uint64_t recovery_lost; /* refused, torn, or dropped to keep the cap */
+    /* The prices in use, see prices.url. */
+    char price_table[40];         /* their version, "2026-11-01" */
+    int64_t price_age_s;          /* since that date; -1: the version is none */
+    uint64_t price_updates;       /* files that were taken */
+    uint64_t price_refusals;      /* files that were not: the prices stayed */
+    llmlab_status_t price_status; /* of the last fetch; LLMLAB_OK before one */
+    int64_t price_checked_ns;     /* Unix time of the last good one; 0: none */
 } llmlab_stats_t;
 
 /** What a flush or close left behind. */
@@ -107,8 +115,8 @@ LLMLAB_API llmlab_status_t llmlab_client_open(llmlab_client_t **out,
  *                   asks the worker and does not wait; negative: 2000
  * @param result     filled in any case; may be NULL
  * @return LLMLAB_OK (all of it delivered, rejected or, at the deadline,
- *         spooled); LLMLAB_ETIMEOUT; LLMLAB_EAUTH (key), LLMLAB_ENOTFOUND (project or
- *         address) or LLMLAB_ENETWORK: why it is still here, told at once
+ *         spooled); LLMLAB_ETIMEOUT; LLMLAB_EAUTH (key), LLMLAB_ENOTFOUND
+ * (project or address) or LLMLAB_ENETWORK: why it is still here, told at once
  *         where the server refuses; LLMLAB_EDISABLED; LLMLAB_EFORKED (the
  *         client is the parent's and was not used here yet: nothing to flush)
  * Blocks up to timeout_ms. Any thread; not inside a log function.

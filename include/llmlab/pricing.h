@@ -208,8 +208,8 @@ LLMLAB_API LLMLAB_NODISCARD llmlab_status_t
 llmlab_price_book_load_signed(llmlab_price_book_t **out, const char *path,
                               const char *public_key, const char *above);
 
-/** A book's version, which is its date: "2026-11-01"; "custom" where the file
- * states none. NULL: the built-in table's. Lives as long as the book. */
+/** A book's version, which is its date, as the file states it: "2026-11-01" or
+ * "2026-11-01T12:00:00Z"; "custom" where it states none. NULL: the built-in table's. Lives as long as the book. */
 LLMLAB_API const char *
 llmlab_price_book_version(const llmlab_price_book_t *book);
 

@@ -1,5 +1,6 @@
 #include "client/client.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <curl/curl.h>
@@ -12,7 +13,9 @@
 #include "delivery/exit_hook.h"
 #include "delivery/recovery.h"
 #include "delivery/transport.h"
+#include "pricing/windows.h"
 
+#define NS_PER_S        INT64_C(1000000000)
 #define NS_PER_MS       INT64_C(1000000)
 #define DEFAULT_WAIT_MS 2000
 #define GRACE_NS        (20 * NS_PER_MS) /* of the 50 ms past a deadline */
@@ -48,7 +51,6 @@ llmlab__client_free(llmlab_client_t *client)
 {
     llmlab__tracer_cleanup(&client->tracer);
     llmlab__mock_destroy(client->mock);
-    llmlab_price_book_destroy(client->book);
     llmlab__settings_cleanup(&client->settings);
     llmlab__free(client);
 }
@@ -83,18 +85,31 @@ static llmlab_status_t
 take_prices(llmlab_client_t *client)
 {
     const llmlab__settings_t *settings = &client->settings;
+    llmlab_price_book_t *book = NULL;
     llmlab_status_t status;
 
-    if (TEXT(PRICES_FILE)[0] == '\0') {
-        return LLMLAB_OK;
+    if (TEXT(PRICES_URL)[0] != '\0') {
+        if (TEXT(PRICES_PUBLIC_KEY)[0] == '\0') {
+            return llmlab__fail(LLMLAB_ECONFIG,
+                                "prices.url needs prices.public_key");
+        }
+        if (!llmlab__curl_ready()) {
+            return llmlab__fail(LLMLAB_EINTERNAL, "libcurl cannot be used");
+        }
     }
-    status =
-        TEXT(PRICES_PUBLIC_KEY)[0] != '\0'
-            ? llmlab_price_book_load_signed(&client->book, TEXT(PRICES_FILE),
-                                            TEXT(PRICES_PUBLIC_KEY), NULL)
-            : llmlab_price_book_load(&client->book, TEXT(PRICES_FILE));
-    /* The detail tells line and field. */
-    return status == LLMLAB_OK ? LLMLAB_OK : LLMLAB_ECONFIG;
+    if (TEXT(PRICES_FILE)[0] != '\0') {
+        status =
+            TEXT(PRICES_PUBLIC_KEY)[0] != '\0'
+                ? llmlab_price_book_load_signed(&book, TEXT(PRICES_FILE),
+                                                TEXT(PRICES_PUBLIC_KEY), NULL)
+                : llmlab_price_book_load(&book, TEXT(PRICES_FILE));
+        if (status != LLMLAB_OK) {
+            return LLMLAB_ECONFIG; /* the detail tells line and field */
+        }
+    }
+    llmlab__books_init(&client->tracer.books, book,
+                       TEXT(PRICES_URL)[0] != '\0');
+    return LLMLAB_OK;
 }
 
 static void
@@ -116,7 +131,6 @@ set_tracer(llmlab_client_t *client)
         rate >= 1 ? UINT64_MAX : (uint64_t)(rate * TWO_TO_THE_64TH);
     tracer->full_wait_ns =
         CHOICE(QUEUE_FULL) == 1 ? INT(QUEUE_WAIT_MS) * NS_PER_MS : 0;
-    tracer->book = client->book;
     tracer->hooks.prepare = llmlab__client_prepare;
     tracer->hooks.root_ended = on_root_ended;
     tracer->hooks.unpriced = on_unpriced;
@@ -332,6 +346,26 @@ llmlab_client_close(llmlab_client_t *client, int64_t timeout_ms)
     return status;
 }
 
+static void
+read_price_table(const llmlab_client_t *client, llmlab_stats_t *stats)
+{
+    /* Taking a book counts, and changes nothing else. */
+    llmlab__books_t *books =
+        (llmlab__books_t *)(uintptr_t)&client->tracer.books;
+    unsigned slot = llmlab__books_take(books);
+    int64_t version_s;
+
+    snprintf(stats->price_table, sizeof(stats->price_table), "%s",
+             llmlab_price_book_version(llmlab__books_at(books, slot)));
+    llmlab__books_release(books, slot);
+    stats->price_age_s = llmlab__instant_parse(stats->price_table, &version_s)
+                             ? llmlab__clock_real_ns() / NS_PER_S - version_s
+                             : -1;
+    if (stats->price_age_s < -1) {
+        stats->price_age_s = 0; /* of the future */
+    }
+}
+
 llmlab_status_t
 llmlab_client_stats(const llmlab_client_t *client, llmlab_stats_t *out)
 {
@@ -345,6 +379,7 @@ llmlab_client_stats(const llmlab_client_t *client, llmlab_stats_t *out)
     llmlab_stats_init(&stats);
     llmlab__worker_stats(llmlab__client_worker(client), &client->tracer,
                          &stats);
+    read_price_table(client, &stats);
     /* A caller built against an older header has a shorter struct. */
     size = out->struct_size < sizeof(stats) ? out->struct_size : sizeof(stats);
     if (size < sizeof(size)) {

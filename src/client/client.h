@@ -21,7 +21,6 @@ struct llmlab_client_s {
     llmlab__tracer_t tracer; /* first: a client is a tracer */
     llmlab__settings_t settings;
     llmlab__log_t log;
-    llmlab_price_book_t *book;    /* of the user's prices; NULL: none */
     llmlab_transport_t transport; /* send == NULL: the built-in one */
     llmlab__mock_t *mock;         /* of the memory exporter */
     llmlab__unpriced_t unpriced;

@@ -43,6 +43,9 @@ set_server(const llmlab__settings_t *settings, llmlab__delivery_options_t *out)
     out->tls_key_file = TEXT(TLS_KEY_FILE);
     out->proxy = TEXT(PROXY);
     out->no_proxy = TEXT(NO_PROXY);
+    out->prices_url = TEXT(PRICES_URL);
+    out->prices_public_key = TEXT(PRICES_PUBLIC_KEY);
+    out->prices_interval_ns = INT(PRICES_INTERVAL_MS) * NS_PER_MS;
 }
 
 /* A record in the spool belongs to a server, a project and a key. */

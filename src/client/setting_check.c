@@ -258,8 +258,13 @@ check_text(const llmlab_setting_t *setting, const char *label,
                             "and digits, the last 6 a checksum)",
                             label);
     }
-    if (strcmp(setting->name, "url") == 0) {
+    if (strcmp(setting->name, "url") == 0 ||
+        (strcmp(setting->name, "prices.url") == 0 && size != 0)) {
         return check_url(label, value);
+    }
+    if (strcmp(setting->name, "prices.public_key") == 0 && size != 0 &&
+        (size != 64 || strspn(value, "0123456789abcdefABCDEF") != 64)) {
+        return llmlab__fail(LLMLAB_ECONFIG, "%s: not 64 hex digits", label);
     }
     if (strcmp(setting->name, "proxy") == 0 && size != 0) {
         return check_proxy(label, value);

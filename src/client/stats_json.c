@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "client/client.h"
 
@@ -62,6 +63,34 @@ put_stats(llmlab__json_out_t *out, const llmlab_stats_t *stats)
     llmlab__json_put_int(out, stats->last_http_status);
 }
 
+static void
+put_prices(llmlab__json_out_t *out, const llmlab_stats_t *stats,
+           const llmlab_client_t *client)
+{
+    char detail[200];
+    char checked[LLMLAB__TIME_TEXT];
+
+    llmlab__worker_price_detail(llmlab__client_worker(client), detail,
+                                sizeof(detail));
+    llmlab__json_key(out, "price_table");
+    llmlab__json_put_text(out, stats->price_table);
+    llmlab__json_key(out, "price_age_s");
+    llmlab__json_put_int(out, stats->price_age_s);
+    PUT(price_updates);
+    PUT(price_refusals);
+    llmlab__json_key(out, "price_status");
+    llmlab__json_put_text(out, llmlab_status_name(stats->price_status));
+    llmlab__json_key(out, "price_detail");
+    llmlab__json_put_text(out, detail);
+    llmlab__json_key(out, "price_checked_at");
+    if (stats->price_checked_ns == 0) {
+        llmlab__json_put_null(out);
+    } else {
+        llmlab__time_format(stats->price_checked_ns, checked);
+        llmlab__json_put_text(out, checked);
+    }
+}
+
 llmlab_status_t
 llmlab_client_stats_json(const llmlab_client_t *client, char **out,
                          size_t *out_size)
@@ -84,8 +113,7 @@ llmlab_client_stats_json(const llmlab_client_t *client, char **out,
     llmlab__json_out_init(&json, &buf);
     llmlab__json_begin_object(&json);
     put_stats(&json, &stats);
-    llmlab__json_key(&json, "price_table");
-    llmlab__json_put_text(&json, llmlab_pricing_version());
+    put_prices(&json, &stats, client);
     llmlab__json_key(&json, "unpriced_models");
     /* Only the list's own lock changes. */
     llmlab__unpriced_write((llmlab__unpriced_t *)(uintptr_t)&client->unpriced,

@@ -49,6 +49,9 @@ typedef struct llmlab__delivery_options_s {
     const char *tls_key_file;
     const char *proxy;
     const char *no_proxy;
+    const char *prices_url;
+    const char *prices_public_key;
+    int64_t prices_interval_ns;
 } llmlab__delivery_options_t;
 
 #endif

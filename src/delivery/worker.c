@@ -94,6 +94,18 @@ llmlab__worker_new(llmlab__worker_t **out,
     }
     worker->config = *config;
     worker->spool.fd = -1;
+    worker->prices_due_ns = INT64_MAX;
+    if (options->prices_url[0] != '\0') {
+        worker->prices = llmlab__price_update_new(
+            &worker->config.options, config->tracer, &worker->is_muted);
+        worker->prices_due_ns = 0;
+        if (worker->prices == NULL) {
+            llmlab__ring_set_destroy(worker->rings);
+            llmlab__free(worker->settle_room);
+            llmlab__free(worker);
+            return llmlab__fail(LLMLAB_ENOMEM, "out of memory");
+        }
+    }
     llmlab__rng_seed(&worker->rng);
     init_own(worker, &label.owner, &limits);
     publish_rings(worker);
@@ -111,6 +123,7 @@ llmlab__worker_destroy(llmlab__worker_t *worker)
         return;
     }
     llmlab__exit_remove(&worker->exit_node);
+    llmlab__price_update_destroy(worker->prices);
     llmlab__outbox_cleanup(&worker->own);
     llmlab__free(worker->settle_room);
     pthread_cond_destroy(&worker->changed);
@@ -162,7 +175,8 @@ wait_for_work(llmlab__worker_t *worker)
 {
     int64_t now = llmlab__clock_mono_ns();
     int64_t quiet = now - worker->last_active_ns;
-    int64_t until = llmlab__batches_deadline(&worker->own.batches);
+    int64_t until = earlier(llmlab__batches_deadline(&worker->own.batches),
+                            worker->prices_due_ns);
 
     until = earlier(until, llmlab__worker_send_time(worker));
     until = earlier(until, llmlab__worker_scan_time(worker, now));
@@ -185,6 +199,15 @@ wait_for_work(llmlab__worker_t *worker)
     }
 }
 
+void
+llmlab__worker_update_prices(llmlab__worker_t *worker, int64_t now_ns)
+{
+    if (now_ns >= worker->prices_due_ns) {
+        worker->prices_due_ns =
+            llmlab__price_update_step(worker->prices, now_ns);
+    }
+}
+
 static void
 run(llmlab__worker_t *worker)
 {
@@ -192,6 +215,7 @@ run(llmlab__worker_t *worker)
         int64_t now = llmlab__clock_mono_ns();
 
         look_around(worker, now);
+        llmlab__worker_update_prices(worker, now);
         llmlab__worker_begin_flush(worker);
         llmlab__worker_drain(worker, now);
         if (atomic_exchange_explicit(&worker->hurry, false,
@@ -239,6 +263,9 @@ worker_main(void *payload)
     llmlab__worker_open_spool(worker);
     run(worker);
     llmlab__worker_save(worker);
+    if (worker->prices != NULL) {
+        llmlab__price_update_stop(worker->prices);
+    }
     llmlab__worker_close_exporter(worker);
     llmlab__worker_give_up(worker);
     llmlab__worker_leave(worker);

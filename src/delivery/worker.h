@@ -58,5 +58,8 @@ void llmlab__worker_destroy(llmlab__worker_t *worker);
  * yet). Any thread. */
 void llmlab__worker_stats(const llmlab__worker_t *worker,
                           const llmlab__tracer_t *tracer, llmlab_stats_t *out);
+/* Why the last fetch of prices failed; "" when none did. Any thread. */
+void llmlab__worker_price_detail(const llmlab__worker_t *worker, char *out,
+                                 size_t size);
 
 #endif

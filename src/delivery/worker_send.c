@@ -12,7 +12,10 @@
 static void
 drain_meanwhile(void *payload)
 {
-    llmlab__worker_drain(payload, llmlab__clock_mono_ns());
+    int64_t now = llmlab__clock_mono_ns();
+
+    llmlab__worker_drain(payload, now);
+    llmlab__worker_update_prices(payload, now);
 }
 
 static bool

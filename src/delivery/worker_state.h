@@ -12,6 +12,7 @@
 #include "delivery/exporter.h"
 #include "delivery/ledger.h"
 #include "delivery/outbox.h"
+#include "delivery/price_update.h"
 #include "delivery/retry.h"
 #include "delivery/spool.h"
 #include "delivery/worker.h"
@@ -48,6 +49,8 @@ struct llmlab__worker_s {
     uint64_t flush_until;    /* records below it belong to the flush */
     uint64_t flush_finished; /* the last ticket that was done */
     bool flush_is_partial;   /* the rings could not be emptied for it */
+    llmlab__price_update_t *prices; /* NULL: none are fetched */
+    int64_t prices_due_ns;
     llmlab__log_limit_t failure_log;
     llmlab__log_limit_t hold_log;
     llmlab__log_limit_t loss_log;
@@ -97,6 +100,8 @@ void llmlab__worker_save(llmlab__worker_t *worker);
 
 /* Is there a batch to send, and when? INT64_MAX: there is none. */
 int64_t llmlab__worker_send_time(const llmlab__worker_t *worker);
+/* Fetch prices, when it is time. Waits for nothing. */
+void llmlab__worker_update_prices(llmlab__worker_t *worker, int64_t now_ns);
 /* Try to deliver the oldest sealed batch. */
 void llmlab__worker_send(llmlab__worker_t *worker);
 /* The oldest batch of an outbox has left, to a sink: count its records. */

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "delivery/worker_state.h"
 
 static void
@@ -21,6 +23,33 @@ read_tracer(const llmlab__tracer_t *tracer, llmlab_stats_t *out)
     out->cost = counts.cost;
 }
 
+static void
+read_prices(const llmlab__worker_t *worker, llmlab_stats_t *out)
+{
+    llmlab__price_update_state_t state;
+
+    if (worker->prices == NULL) {
+        return;
+    }
+    llmlab__price_update_read(worker->prices, &state);
+    out->price_updates = state.taken;
+    out->price_refusals = state.refused;
+    out->price_status = state.status;
+    out->price_checked_ns = state.checked_ns;
+}
+
+void
+llmlab__worker_price_detail(const llmlab__worker_t *worker, char *out,
+                            size_t size)
+{
+    llmlab__price_update_state_t state = {0};
+
+    if (worker != NULL && worker->prices != NULL) {
+        llmlab__price_update_read(worker->prices, &state);
+    }
+    snprintf(out, size, "%s", state.detail);
+}
+
 void
 llmlab__worker_stats(const llmlab__worker_t *worker,
                      const llmlab__tracer_t *tracer, llmlab_stats_t *out)
@@ -30,6 +59,7 @@ llmlab__worker_stats(const llmlab__worker_t *worker,
         llmlab__ledger_read(&worker->ledger, out);
         out->queued += llmlab__ring_set_pending(worker->rings);
         out->memory_bytes += llmlab__ring_set_memory(worker->rings);
+        read_prices(worker, out);
     }
     read_tracer(tracer, out);
 }

@@ -455,14 +455,11 @@ llmlab__price_file_own(llmlab__build_t *build, const cJSON *root,
         return llmlab__fail(LLMLAB_EPARSE, "llmlab_prices: 1 is expected");
     }
     if (version != NULL) {
-        char date[11] = "";
-
         if (!llmlab__instant_parse(version, &build->instant_s)) {
             return llmlab__fail(LLMLAB_EPARSE,
                                 "version: is no date or UTC time");
         }
-        memcpy(date, version, 10);
-        build->version = llmlab__build_text(build, date);
+        build->version = llmlab__build_text(build, version);
     }
     cJSON_ArrayForEach(item, llmlab__json_dom_get(root, "providers"))
     {

@@ -91,33 +91,80 @@ count_beyond(void *context, const llmlab__rate_change_t *change)
 }
 
 static llmlab_status_t
-check_bounds(const llmlab_price_book_t *book)
+check_row(llmlab__price_ref_t new, const llmlab__price_table_t *before)
 {
-    const llmlab__price_table_t *builtin = llmlab__price_table_builtin();
-    uint32_t i;
+    const char *key = llmlab__price_ref_key(new);
+    llmlab__price_ref_t old = {before, NULL};
+    unsigned beyond = 0;
 
-    for (i = 0; i < book->table.row_count; i++) {
-        llmlab__price_ref_t new = {&book->table, &book->table.rows[i]};
-        llmlab__price_ref_t old = {builtin, NULL};
-        const char *key = llmlab__price_ref_key(new);
-        unsigned beyond = 0;
+    old.row = llmlab__table_find(before, key, strlen(key), NULL);
+    if (old.row == NULL || llmlab__price_knows(old, new)) {
+        return LLMLAB_OK;
+    }
+    (void)llmlab__price_compare(old, old.row->period_count - 1u, new,
+                                count_beyond, &beyond);
+    if (beyond > 0) {
+        return llmlab__fail(LLMLAB_EAUTH, "%.80s: a change beyond %d times",
+                            key, LLMLAB__CHANGE_MAX);
+    }
+    return LLMLAB_OK;
+}
 
-        old.row = llmlab__table_find(builtin, key, strlen(key), NULL);
-        if (llmlab__price_is_absurd(new)) {
-            return llmlab__fail(LLMLAB_EAUTH,
-                                "%.80s: a rate above 0.001 USD a token", key);
-        }
-        if (old.row == NULL || llmlab__price_knows(old, new)) {
-            continue;
-        }
-        (void)llmlab__price_compare(old, old.row->period_count - 1u, new,
-                                    count_beyond, &beyond);
-        if (beyond > 0) {
-            return llmlab__fail(LLMLAB_EAUTH, "%.80s: a change beyond %d times",
-                                key, LLMLAB__CHANGE_MAX);
+static llmlab_status_t
+check_discounts(const llmlab_price_book_t *book)
+{
+    size_t i;
+
+    for (i = 0; i < book->discount_count; i++) {
+        const llmlab__discount_t *discount = &book->discounts[i];
+
+        if ((uint64_t)discount->numerator * LLMLAB__CHANGE_MAX <
+            discount->denominator) {
+            return llmlab__fail(LLMLAB_EAUTH, "a discount beyond %d times",
+                                LLMLAB__CHANGE_MAX);
         }
     }
     return LLMLAB_OK;
+}
+
+static llmlab_status_t
+check_bounds(const llmlab_price_book_t *book)
+{
+    llmlab_status_t status = check_discounts(book);
+    uint32_t i;
+
+    for (i = 0; i < book->table.row_count && status == LLMLAB_OK; i++) {
+        llmlab__price_ref_t new = {&book->table, &book->table.rows[i]};
+
+        if (llmlab__price_is_absurd(new)) {
+            return llmlab__fail(LLMLAB_EAUTH,
+                                "%.80s: a rate above 0.001 USD a token",
+                                llmlab__price_ref_key(new));
+        }
+        status = check_row(new, llmlab__price_table_builtin());
+    }
+    return status;
+}
+
+llmlab_status_t
+llmlab__price_book_check_change(const llmlab_price_book_t *book,
+                                const llmlab_price_book_t *present)
+{
+    const llmlab__price_table_t *builtin = llmlab__price_table_builtin();
+    llmlab_status_t status = LLMLAB_OK;
+    uint32_t i;
+
+    for (i = 0;
+         present != NULL && i < book->table.row_count && status == LLMLAB_OK;
+         i++) {
+        llmlab__price_ref_t new = {&book->table, &book->table.rows[i]};
+        const char *key = llmlab__price_ref_key(new);
+
+        if (llmlab__table_find(builtin, key, strlen(key), NULL) == NULL) {
+            status = check_row(new, &present->table);
+        }
+    }
+    return status;
 }
 
 /* The signed text's dates, then its prices. */

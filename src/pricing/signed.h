@@ -15,4 +15,11 @@ llmlab_status_t llmlab__price_book_parse_signed(llmlab_price_book_t **out,
                                                 const char *above,
                                                 int64_t now_s);
 
+/* May the book take the place of present (NULL: none)? LLMLAB_EAUTH where a
+ * price that the built-in table lacks changes beyond bounds: those that it has
+ * were checked against it. */
+llmlab_status_t
+llmlab__price_book_check_change(const llmlab_price_book_t *book,
+                                const llmlab_price_book_t *present);
+
 #endif

@@ -340,6 +340,7 @@ price_lost(llmlab__tracer_t *tracer, llmlab__recorder_t *recorder,
     llmlab__record_t record;
     llmlab__facts_t texts;
     llmlab_call_facts_t facts;
+    unsigned book = llmlab__books_take(&tracer->books);
     llmlab_cost_t cost;
 
     set_record(&record, call, false);
@@ -359,7 +360,8 @@ price_lost(llmlab__tracer_t *tracer, llmlab__recorder_t *recorder,
         terminate(texts.search_context, sizeof(texts.search_context),
                   call->search_context);
     facts.batch = call->batch;
-    llmlab_cost_compute(&cost, tracer->book, &facts);
+    llmlab_cost_compute(&cost, llmlab__books_at(&tracer->books, book), &facts);
+    llmlab__books_release(&tracer->books, book);
     llmlab__record_set_cost(&record, &cost);
     llmlab__count_lost(recorder, &record);
 }

@@ -82,14 +82,31 @@ llmlab__facts_gather(llmlab__facts_t *out, const llmlab__items_t *items,
     out->facts.batch = (flags & LLMLAB__RECORD_BATCH) != 0;
 }
 
-static llmlab_status_t
-compute(const llmlab_span_t *span, llmlab_cost_t *out)
+void
+llmlab__span_release_book(llmlab_span_t *span)
 {
+    if (span->has_book) {
+        span->has_book = false;
+        llmlab__books_release(&span->tracer->books, span->book_slot);
+    }
+}
+
+/* The cost's texts are the book's: the span holds the first that it was priced
+ * by until it ends. */
+static llmlab_status_t
+compute(llmlab_span_t *span, llmlab_cost_t *out)
+{
+    llmlab__books_t *books = &span->tracer->books;
     llmlab__facts_t facts;
 
+    if (!span->has_book) {
+        span->book_slot = (uint8_t)llmlab__books_take(books);
+        span->has_book = true;
+    }
     llmlab__facts_gather(&facts, &span->items, span->record.flags);
     facts.facts.time_ns = llmlab__span_start_unix(span);
-    return llmlab_cost_compute(out, span->tracer->book, &facts.facts);
+    return llmlab_cost_compute(out, llmlab__books_at(books, span->book_slot),
+                               &facts.facts);
 }
 
 void
@@ -128,5 +145,7 @@ llmlab_span_cost(const llmlab_span_t *span, llmlab_cost_t *out)
         return LLMLAB_EINVAL;
     }
     memset(out, 0, sizeof(*out));
-    return status != LLMLAB_OK ? status : compute(span, out);
+    /* const to the caller: what it sets and reads stays as it is. */
+    return status != LLMLAB_OK ? status
+                               : compute((llmlab_span_t *)(uintptr_t)span, out);
 }

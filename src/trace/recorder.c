@@ -100,6 +100,7 @@ llmlab__tracer_init(llmlab__tracer_t *tracer)
 {
     memset(tracer, 0, sizeof(*tracer));
     tracer->sample_below = UINT64_MAX;
+    llmlab__books_init(&tracer->books, NULL, false);
     atomic_store(&tracer->counted_generation, llmlab__fork_generation());
 }
 
@@ -114,6 +115,7 @@ llmlab__tracer_cleanup(llmlab__tracer_t *tracer)
         recorders->generation == llmlab__fork_generation()) {
         free_recorders(recorders);
     }
+    llmlab__books_cleanup(&tracer->books);
 }
 
 static llmlab__recorders_t *

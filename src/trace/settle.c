@@ -56,7 +56,8 @@ llmlab__record_settle(llmlab__tracer_t *tracer, const llmlab__record_t *record,
         return record;
     }
     gather(&facts, tracer, record);
-    llmlab_cost_compute(&cost, tracer->book, &facts.facts);
+    llmlab_cost_compute(&cost, llmlab__books_newest(&tracer->books),
+                        &facts.facts);
     return copy_priced(record, &cost, room);
 }
 

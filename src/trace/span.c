@@ -15,6 +15,7 @@ reset(llmlab_span_t *span, llmlab__tracer_t *tracer)
     span->dirty = false;
     span->set_start = false;
     span->set_end = false;
+    span->has_book = false;
     span->tracer = tracer;
     span->items.data = span->items_room;
     span->items.used = 0;
@@ -276,6 +277,7 @@ give_back(llmlab_span_t *span, llmlab__recorder_t *recorder)
 {
     llmlab__recorders_t *recorders = span->recorders;
 
+    llmlab__span_release_book(span);
     if (span->block != NULL || span->input != NULL || span->output != NULL) {
         llmlab__recorder_give_blocks(recorders, span->block);
         llmlab__recorder_give_blocks(recorders, span->input);

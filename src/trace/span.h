@@ -25,6 +25,8 @@ struct llmlab_span_s {
     bool dirty;     /* something that the price depends on has changed */
     bool set_start; /* explicit, Unix */
     bool set_end;
+    bool has_book;
+    uint8_t book_slot; /* of the book that priced it, see books.h */
     uint64_t generation;
     llmlab__tracer_t *tracer;
     llmlab__recorders_t *recorders;
@@ -101,6 +103,7 @@ bool llmlab__span_is_call(const llmlab_span_t *span);
 
 /* Price, and keep what the record tells of it. */
 llmlab_status_t llmlab__span_price(llmlab_span_t *span);
+void llmlab__span_release_book(llmlab_span_t *span);
 
 void llmlab__record_set_cost(llmlab__record_t *record,
                              const llmlab_cost_t *cost);

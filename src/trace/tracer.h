@@ -11,6 +11,7 @@
 #include <llmlab/client.h>
 
 #include "queue/ring_set.h"
+#include "trace/books.h"
 #include "trace/record.h"
 #include "usage/fingerprint.h"
 
@@ -53,8 +54,9 @@ struct llmlab__tracer_s {
     uint64_t sample_below; /* sampled when the trace id's low half is below;
                               UINT64_MAX: all */
     int64_t full_wait_ns;  /* queue.full=wait: at most so long; 0: drop */
-    const llmlab_price_book_t *book; /* NULL: built-in */
     llmlab__tracer_hooks_t hooks;
+
+    llmlab__books_t books;
 
     /* Replaced by prepare() when the generation changes. */
     _Atomic(llmlab__ring_set_t *) rings;

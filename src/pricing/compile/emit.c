@@ -181,7 +181,7 @@ llmlab__emit_table(FILE *file, const llmlab__build_t *build,
     emit_u32(file, "alias_slots", table->alias_slots, table->alias_mask + 1);
     fprintf(file,
             "static const llmlab__price_table_t table = {\n"
-            "    \"%s\", INT64_C(%" PRId64 "), texts, rows, periods, rates, "
+            "    \"%.10s\", INT64_C(%" PRId64 "), texts, rows, periods, rates, "
             "amounts,\n"
             "    contexts, factors, windows, families, aliases, slots, "
             "alias_slots,\n"

@@ -46,6 +46,8 @@ class Settings(TypedDict, total=False):
     no_proxy: str | os.PathLike[str] | None
     prices_file: str | os.PathLike[str] | None
     prices_public_key: str | os.PathLike[str] | None
+    prices_url: str | os.PathLike[str] | None
+    prices_interval_ms: int | None
     language: str | os.PathLike[str] | None
     log_level: Literal["debug", "info", "warning", "error"] | None
     debug: bool | str | None
