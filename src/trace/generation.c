@@ -8,14 +8,26 @@
 /* Used until the page is made, and where there is none. */
 static _Atomic uint64_t plain_word;
 static _Atomic uint64_t last_generation;
+static _Atomic uint64_t parents_generation;
 static pthread_once_t page_once = PTHREAD_ONCE_INIT;
 
 _Atomic(_Atomic uint64_t *) llmlab__generation_word = &plain_word;
 
 static void
+remember(void)
+{
+    atomic_store(&parents_generation, llmlab__generation_now());
+}
+
+/* In the child. If another's handler has recorded there already, the word is
+ * the child's own. */
+static void
 forget(void)
 {
-    atomic_store(&plain_word, 0);
+    uint64_t of_parent = atomic_load(&parents_generation);
+
+    atomic_compare_exchange_strong(atomic_load(&llmlab__generation_word),
+                                   &of_parent, 0);
 }
 
 static void
@@ -25,9 +37,9 @@ make_page(void)
 
     if (page != NULL) {
         atomic_store(&llmlab__generation_word, page);
-    } else {
-        pthread_atfork(NULL, NULL, forget);
     }
+    /* Emulators (qemu-user) accept the advice and do not follow it. */
+    pthread_atfork(remember, NULL, forget);
 }
 
 uint64_t

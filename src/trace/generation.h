@@ -1,8 +1,8 @@
 /* Has this process been forked since? A word in a page that reads as zero in a
  * child (MADV_WIPEONFORK, raw clone() included), so that the question costs one
- * load. Where the system has no such page a pthread_atfork handler clears the
- * word; it does nothing else, because other threads of the parent may have held
- * any lock. */
+ * load. For systems without such a page, or that only say to have one, a
+ * pthread_atfork handler clears the word; it does nothing else, because other
+ * threads of the parent may have held any lock. */
 #ifndef LLMLAB_TRACE_GENERATION_H
 #define LLMLAB_TRACE_GENERATION_H
 

@@ -17,6 +17,7 @@
 #include <llmlab/span.h>
 
 #include "bind/llmlab_bind.h"
+#include "support/emulation.h"
 
 #define S(literal) (literal), sizeof(literal) - 1
 
@@ -652,14 +653,20 @@ child_is_safe(int client, int64_t span, int64_t stream, int64_t text)
 static void
 test_child_of_fork(void **state)
 {
-    int client = open_memory();
-    int64_t span = llmlab_bind_begin(client, 0, S("x"), LLMLAB_SPAN_LLM);
-    int64_t stream = llmlab_bind_stream_new(S("openai"), S(""));
-    int64_t text = llmlab_bind_resolve(S("openai"), S("gpt-4o"));
-    pid_t child = fork();
+    int64_t stream;
+    int64_t span;
+    int64_t text;
+    int client;
+    pid_t child;
     int status;
 
     (void)state;
+    skip_under_emulation("fork: qemu ends a child that starts a thread");
+    client = open_memory();
+    span = llmlab_bind_begin(client, 0, S("x"), LLMLAB_SPAN_LLM);
+    stream = llmlab_bind_stream_new(S("openai"), S(""));
+    text = llmlab_bind_resolve(S("openai"), S("gpt-4o"));
+    child = fork();
     if (child == 0) {
         _exit(child_is_safe(client, span, stream, text));
     }
