@@ -6,34 +6,16 @@
 
 #include <sodium.h>
 
-#include "base/api_key.h"
 #include "base/clock.h"
+#include "services/names.h"
+#include "services/new_key.h"
 #include "store/store.h"
-
-static const char *const scope_names[] = {"", "ingest", "read", "admin"};
 
 static int
 complain(const char *text)
 {
     (void)fprintf(stderr, "llmlab-server: %s\n", text);
     return 1;
-}
-
-static bool
-slug_is_good(const char *slug)
-{
-    size_t size = strlen(slug);
-
-    for (size_t i = 0; i < size; i++) {
-        char c = slug[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                      (c >= '0' && c <= '9');
-
-        if (!letter && (i == 0 || strchr("-_.", c) == NULL)) {
-            return false;
-        }
-    }
-    return size > 0 && size <= LLMLAB__SLUG_SIZE;
 }
 
 static int
@@ -46,12 +28,11 @@ key_create(llmlab__store_t *store, const llmlab__options_t *options)
     if (options->project == NULL) {
         return complain("key create: --project NAME is needed");
     }
-    if (!slug_is_good(options->project)) {
-        return complain("--project: letters, digits, - _ . (not first), at "
-                        "most 64");
+    if (!llmlab__slug_check(options->project)) {
+        return complain("--project: " LLMLAB__SLUG_RULE);
     }
     for (int i = 1; i <= LLMLAB__SCOPE_ADMIN; i++) {
-        if (strcmp(options->scope, scope_names[i]) == 0) {
+        if (strcmp(options->scope, llmlab__scope_names[i]) == 0) {
             key.scope = (llmlab__scope_t)i;
         }
     }
@@ -66,12 +47,8 @@ key_create(llmlab__store_t *store, const llmlab__options_t *options)
         LLMLAB_OK) {
         return complain(llmlab_status_detail());
     }
-    llmlab__api_key_make(text);
-    crypto_generichash(key.hash, sizeof(key.hash), (const unsigned char *)text,
-                       LLMLAB__API_KEY_SIZE, NULL, 0);
-    memcpy(key.hint, text, sizeof(key.hint) - 1);
+    llmlab__new_key(&key, text);
     key.project = project.id;
-    key.created_ns = llmlab__clock_real_ns();
     if (store->ops->key_create(store, &key) != LLMLAB_OK) {
         sodium_memzero(text, sizeof(text));
         return complain(llmlab_status_detail());
@@ -88,10 +65,11 @@ on_key(void *payload, const llmlab__key_t *key)
 
     (void)payload;
     (void)llmlab__time_format(key->created_ns, time);
-    (void)printf(
-        "%-4lld %-7s %-16s... %-20.64s %.10s %s %s\n", (long long)key->id,
-        scope_names[key->scope > 3 ? 0 : key->scope], key->hint, key->slug,
-        time, key->revoked_ns != 0 ? "revoked" : "active ", key->name);
+    (void)printf("%-4lld %-7s %-16s... %-20.64s %.10s %s %s\n",
+                 (long long)key->id,
+                 llmlab__scope_names[key->scope > 3 ? 0 : key->scope],
+                 key->hint, key->slug, time,
+                 key->revoked_ns != 0 ? "revoked" : "active ", key->name);
     return true;
 }
 

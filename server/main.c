@@ -14,11 +14,13 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "housekeeping.h"
 #include "http/listener.h"
 #include "key_command.h"
 #include "log.h"
 #include "options.h"
 #include "services/job_kinds.h"
+#include "services/ticket.h"
 #include "upkeep_command.h"
 
 /* How long open requests may take to finish after SIGTERM. */
@@ -114,17 +116,41 @@ drain(llmlab__server_t *server, llmlab__listener_t *listener)
 }
 
 static int
-await_signal(const sigset_t *signals, llmlab__listener_t *listener,
-             llmlab__listener_t *metrics_listener)
+await_signal(llmlab__server_t *server, const sigset_t *signals,
+             llmlab__listener_t *listener, llmlab__listener_t *metrics_listener)
 {
     const struct timespec second = {.tv_sec = 1};
     int number;
 
     while ((number = sigtimedwait(signals, NULL, &second)) < 0) {
+        llmlab__housekeeping_step(server);
         llmlab__listener_reap(listener);
         llmlab__listener_reap(metrics_listener);
     }
     return number;
+}
+
+/* While there is no account, who has the token may make the first. */
+static void
+setup_offer(llmlab__server_t *server)
+{
+    llmlab__store_t *store = server->store;
+    llmlab__reader_t *reader = store->ops->acquire(store);
+    char token[LLMLAB__TICKET_TEXT];
+    int64_t count = 1;
+
+    if (reader != NULL) {
+        (void)store->ops->admin->account_count(reader, &count);
+        store->ops->release(store, reader);
+    }
+    if (count == 0) {
+        llmlab__ticket_make(token, server->setup_token);
+        atomic_store(&server->setup_open, true);
+        (void)printf("no account yet: POST /v1/auth/setup takes this token, "
+                     "once: %s\n",
+                     token);
+        sodium_memzero(token, sizeof(token));
+    }
 }
 
 static int
@@ -169,11 +195,12 @@ serve(llmlab__server_t *server, const llmlab__options_t *options,
         (void)printf("metrics on http://%s/metrics\n",
                      llmlab__listener_address(metrics_listener));
     }
+    setup_offer(server);
     (void)fflush(stdout);
     llmlab__server_log(LLMLAB_LOG_INFO, "started",
                        "version %s, prices of %s, database %s",
                        llmlab_version(), llmlab_pricing_version(), options->db);
-    number = await_signal(signals, listener, metrics_listener);
+    number = await_signal(server, signals, listener, metrics_listener);
     llmlab__server_log(LLMLAB_LOG_INFO, "stopping", "%s",
                        number == SIGTERM ? "SIGTERM" : "SIGINT");
     code = 0;
@@ -218,6 +245,13 @@ serve_command(const llmlab__options_t *options)
     /* Great bodies go back to the system when they are done with. */
     (void)mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
     server->limits = options->limits;
+    server->key_quota = (int64_t)options->key_limit;
+    server->account_quota = (int64_t)options->account_limit;
+    memcpy(server->proxies, options->proxies, sizeof(server->proxies));
+    server->proxy_count = options->proxy_count;
+    memcpy(server->origins, options->origins, sizeof(server->origins));
+    server->origin_count = options->origin_count;
+    atomic_store(&server->purge_wanted, true); /* one may be half done */
     server->metrics.start_ns = llmlab__clock_real_ns();
     if (llmlab__store_sqlite_open(&server->store, options->db) != LLMLAB_OK) {
         return complain(llmlab_status_detail());
@@ -226,6 +260,11 @@ serve_command(const llmlab__options_t *options)
         server->store->ops->secret(server->store, server->secret) !=
             LLMLAB_OK ||
         llmlab__answer_cache_create(&server->answers) != LLMLAB_OK ||
+        llmlab__vault_open(&server->vault, server->store,
+                           options->master_key) != LLMLAB_OK ||
+        llmlab__vault_signer(&server->vault, server->store, &server->signer) !=
+            LLMLAB_OK ||
+        llmlab__meter_new(&server->meter) != LLMLAB_OK ||
         llmlab__writer_start(&server->writer, server->store) != LLMLAB_OK) {
         complain(llmlab_status_detail());
     } else if (llmlab__scheduler_start(&server->scheduler, server,
@@ -239,9 +278,36 @@ serve_command(const llmlab__options_t *options)
     llmlab__scheduler_destroy(server->scheduler);
     llmlab__writer_destroy(server->writer);
     llmlab__answer_cache_destroy(server->answers);
+    llmlab__housekeeping_end(server);
+    llmlab__meter_destroy(server->meter);
+    llmlab__vault_close(&server->vault);
     server->store->ops->close(server->store);
     llmlab__server_log(LLMLAB_LOG_INFO, "stopped", "%s", "");
     return code;
+}
+
+static int
+rekey_command(const llmlab__options_t *options)
+{
+    llmlab__store_t *store;
+    unsigned count = 0;
+    llmlab_status_t status;
+
+    if (llmlab__store_sqlite_open(&store, options->db) != LLMLAB_OK) {
+        return complain(llmlab_status_detail());
+    }
+    status = llmlab__store_sqlite_own(store);
+    if (status == LLMLAB_OK) {
+        status = llmlab__vault_rekey(store, options->master_key, &count);
+    }
+    store->ops->close(store);
+    if (status != LLMLAB_OK) {
+        return complain(llmlab_status_detail());
+    }
+    (void)printf("new master key in %s, %u secrets sealed with it; keep a copy "
+                 "apart from the database's\n",
+                 options->master_key, count);
+    return 0;
 }
 
 int
@@ -276,6 +342,15 @@ main(int argc, char **argv)
         parsed = llmlab__options_parse(&options, argc - 1, argv + 1, argv[1]);
         return parsed == LLMLAB__PARSE_OK
                    ? llmlab__upkeep_command(argv[1], &options)
+               : parsed == LLMLAB__PARSE_HELP ? 0
+                                              : 2;
+    }
+    if (argc > 2 && strcmp(argv[1], "secrets") == 0) {
+        if (strcmp(argv[2], "rekey") != 0) {
+            return complain("secrets: rekey? -h tells");
+        }
+        parsed = llmlab__options_parse(&options, argc - 2, argv + 2, "");
+        return parsed == LLMLAB__PARSE_OK     ? rekey_command(&options)
                : parsed == LLMLAB__PARSE_HELP ? 0
                                               : 2;
     }

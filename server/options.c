@@ -27,6 +27,8 @@ static const char help[] =
     "  llmlab-server check                       compare all sums with the "
     "calls;\n"
     "                                            3: they differ\n"
+    "  llmlab-server secrets rekey               take a new master key; no\n"
+    "                                            server may run\n"
     "  llmlab-server version\n"
     "\n"
     "Where the data is (all commands):\n"
@@ -34,6 +36,8 @@ static const char help[] =
     "./llmlab-data)\n"
     "  --db FILE               the SQLite file itself, instead of "
     "DIR/llmlab.db\n"
+    "  --master-key FILE       seals secrets in it; made if missing (default:\n"
+    "                          DIR/llmlab.db-master-key)\n"
     "\n"
     "Serving:\n"
     "  --listen HOST:PORT      default 127.0.0.1:7400; port 0 takes a free "
@@ -43,12 +47,19 @@ static const char help[] =
     "nowhere\n"
     "  --behind-proxy          allow an address that others can reach without\n"
     "                          TLS: a proxy ends TLS and limits requests\n"
+    "  --trusted-proxy NET     an address or network, as 10.0.0.0/8, whose\n"
+    "                          X-Forwarded-For is believed; may be repeated\n"
+    "  --cors-origin ORIGIN    https://HOST of pages that may ask; may be\n"
+    "                          repeated (default: none)\n"
     "  --tls-cert FILE         PEM; with --tls-key: serve HTTPS\n"
     "  --tls-key FILE\n"
     "  --threads N             of the HTTP side (default: one a core, 2 to 8)\n"
     "  --log-level LEVEL       debug, info, warning, error (default: info)\n"
     "\n"
     "Limits:\n"
+    "  --key-limit N           requests of a key a minute (default: 6000000)\n"
+    "  --account-limit N       requests of an account a minute (default: "
+    "6000)\n"
     "  --retention-days N      how long calls stay, and how far back one may\n"
     "                          have begun to be taken (default: 90); sums "
     "stay\n"
@@ -74,6 +85,11 @@ enum {
     OPTION_PORT_FILE,
     OPTION_METRICS,
     OPTION_PROXY,
+    OPTION_MASTER,
+    OPTION_TRUSTED,
+    OPTION_ORIGIN,
+    OPTION_KEY_LIMIT,
+    OPTION_ACCOUNT_LIMIT,
     OPTION_CERT,
     OPTION_KEY,
     OPTION_THREADS,
@@ -97,6 +113,11 @@ static const struct option table[] = {
     {"port-file", required_argument, NULL, OPTION_PORT_FILE},
     {"metrics-listen", required_argument, NULL, OPTION_METRICS},
     {"behind-proxy", no_argument, NULL, OPTION_PROXY},
+    {"master-key", required_argument, NULL, OPTION_MASTER},
+    {"trusted-proxy", required_argument, NULL, OPTION_TRUSTED},
+    {"cors-origin", required_argument, NULL, OPTION_ORIGIN},
+    {"key-limit", required_argument, NULL, OPTION_KEY_LIMIT},
+    {"account-limit", required_argument, NULL, OPTION_ACCOUNT_LIMIT},
     {"tls-cert", required_argument, NULL, OPTION_CERT},
     {"tls-key", required_argument, NULL, OPTION_KEY},
     {"threads", required_argument, NULL, OPTION_THREADS},
@@ -168,6 +189,11 @@ limit_read(llmlab__options_t *out, int option, const char *text)
         }
         out->hours = (unsigned)value;
         return true;
+    case OPTION_KEY_LIMIT:
+        return number("key-limit", text, 1, 1000000000, &out->key_limit);
+    case OPTION_ACCOUNT_LIMIT:
+        return number("account-limit", text, 1, 1000000000,
+                      &out->account_limit);
     case OPTION_RETENTION:
         if (!number("retention-days", text, 1, 36500, &value)) {
             return false;
@@ -188,6 +214,48 @@ limit_read(llmlab__options_t *out, int option, const char *text)
         limits->max_depth = (unsigned)value;
         return true;
     }
+}
+
+static bool
+proxy_read(llmlab__options_t *out, const char *text)
+{
+    if (out->proxy_count == LLMLAB__PROXIES_MAX ||
+        !llmlab__network_parse(text, &out->proxies[out->proxy_count])) {
+        (void)fprintf(stderr,
+                      "llmlab-server: --trusted-proxy: an address or network, "
+                      "as 10.0.0.0/8, is needed, %d at most\n",
+                      LLMLAB__PROXIES_MAX);
+        return false;
+    }
+    out->proxy_count++;
+    return true;
+}
+
+/* As browsers write it: scheme and host, no path. */
+static bool
+origin_read(llmlab__options_t *out, const char *text)
+{
+    const char *name = strncmp(text, "https://", 8) == 0  ? text + 8
+                       : strncmp(text, "http://", 7) == 0 ? text + 7
+                                                          : "";
+
+    if (*name == '\0' || strpbrk(name, "/ *,;") != NULL ||
+        out->origin_count == LLMLAB__ORIGINS_MAX) {
+        (void)fprintf(stderr,
+                      "llmlab-server: --cors-origin: https://HOST[:PORT] is "
+                      "needed, %d at most\n",
+                      LLMLAB__ORIGINS_MAX);
+        return false;
+    }
+    out->origins[out->origin_count++] = text;
+    return true;
+}
+
+static bool
+master_key_read(llmlab__options_t *out, const char *text)
+{
+    return snprintf(out->master_key, sizeof(out->master_key), "%s", text) <
+           LLMLAB__PATH_TEXT;
 }
 
 static bool
@@ -213,6 +281,12 @@ option_read(llmlab__options_t *out, int option, const char *text,
     case OPTION_PROXY:
         out->behind_proxy = true;
         return true;
+    case OPTION_MASTER:
+        return master_key_read(out, text);
+    case OPTION_TRUSTED:
+        return proxy_read(out, text);
+    case OPTION_ORIGIN:
+        return origin_read(out, text);
     case OPTION_CERT:
         out->tls_cert = text;
         return true;
@@ -249,6 +323,10 @@ db_path(llmlab__options_t *out, const char *data, const char *db)
         (void)fprintf(stderr, "llmlab-server: the path is too long\n");
         return false;
     }
+    if (out->master_key[0] == '\0') {
+        (void)snprintf(out->master_key, sizeof(out->master_key),
+                       "%s-master-key", out->db);
+    }
     /* Keys' hashes and people's names are in it. */
     if (db == NULL && mkdir(data, 0700) != 0 && errno != EEXIST) {
         (void)fprintf(stderr, "llmlab-server: cannot make %s: %s\n", data,
@@ -267,6 +345,8 @@ defaults(llmlab__options_t *out)
     out->listen = "127.0.0.1:7400";
     out->log_level = LLMLAB_LOG_INFO;
     out->threads = cores < 2 ? 2 : cores > 8 ? 8 : (unsigned)cores;
+    out->key_limit = 6000000;
+    out->account_limit = 6000;
     out->scope = "ingest";
     out->name = "";
     llmlab__limits_init(&out->limits);

@@ -6,7 +6,7 @@
 
 #include <llmlab/config.h>
 
-#include "services/ingest.h"
+#include "server.h"
 
 #define LLMLAB__PATH_TEXT 4096
 
@@ -17,12 +17,19 @@ typedef struct llmlab__options_s {
     const char *tls_cert;       /* file names */
     const char *tls_key;
     char db[LLMLAB__PATH_TEXT];
+    char master_key[LLMLAB__PATH_TEXT + 32];
     bool behind_proxy;
+    llmlab__network_t proxies[LLMLAB__PROXIES_MAX];
+    size_t proxy_count;
+    const char *origins[LLMLAB__ORIGINS_MAX];
+    size_t origin_count;
+    unsigned long key_limit; /* requests a minute */
+    unsigned long account_limit;
     unsigned threads;
     llmlab_log_level_t log_level;
     llmlab__limits_t limits;
 
-    /* key create, list, revoke */
+    /* key create, list, revoke; account reset */
     const char *project;
     const char *name;
     const char *scope;

@@ -1,6 +1,7 @@
 #include "api/write.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <llmlab/pricing.h>
 
@@ -24,6 +25,16 @@ llmlab__write_time(llmlab__json_out_t *out, int64_t unix_ns)
     size_t size = llmlab__time_format(unix_ns, text);
 
     llmlab__json_put_string(out, text, size);
+}
+
+void
+llmlab__write_time_or_null(llmlab__json_out_t *out, int64_t unix_ns)
+{
+    if (unix_ns == 0) {
+        llmlab__json_put_null(out);
+    } else {
+        llmlab__write_time(out, unix_ns);
+    }
 }
 
 void
@@ -86,4 +97,23 @@ llmlab__request_range(llmlab__request_t *request, llmlab__time_range_t *out)
     return llmlab__time_range_read(
                out, &texts, llmlab__clock_real_ns() / 1000000000, &problem) ||
            llmlab__reply_problem(request, &problem);
+}
+
+bool
+llmlab__request_id(const llmlab__request_t *request, int part, int64_t *out)
+{
+    const char *text = request->parts[part];
+    size_t size = strlen(text);
+
+    *out = 0;
+    if (size == 0 || size > 18 || text[0] == '0') {
+        return false;
+    }
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] < '0' || text[i] > '9') {
+            return false;
+        }
+        *out = *out * 10 + (text[i] - '0');
+    }
+    return true;
 }

@@ -11,6 +11,8 @@
 void llmlab__write_money(llmlab__json_out_t *out, int64_t nano, int64_t rest);
 /* Unix nanoseconds, as RFC 3339. */
 void llmlab__write_time(llmlab__json_out_t *out, int64_t unix_ns);
+/* The same; 0 is null. */
+void llmlab__write_time_or_null(llmlab__json_out_t *out, int64_t unix_ns);
 /* Nanoseconds, as exact milliseconds. */
 void llmlab__write_ms(llmlab__json_out_t *out, int64_t ns);
 /* A text, or null when it is absent or empty. */
@@ -23,5 +25,9 @@ const char *llmlab__outcome_word(int outcome);
 /* The range that the query asks for. False when the reply is set. */
 bool llmlab__request_range(llmlab__request_t *request,
                            llmlab__time_range_t *out);
+/* What {} number `part` matched, as an id. False, without a reply, when it is
+ * none. */
+bool llmlab__request_id(const llmlab__request_t *request, int part,
+                        int64_t *out);
 
 #endif

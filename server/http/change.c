@@ -29,8 +29,8 @@ hash(unsigned char out[LLMLAB__HASH_SIZE], const unsigned char *secret,
     crypto_generichash_final(&state, out, LLMLAB__HASH_SIZE);
 }
 
-static void
-caller_id(const llmlab__request_t *request, char out[32])
+void
+llmlab__caller_id(const llmlab__request_t *request, char out[32])
 {
     bool account = request->caller.account != 0;
 
@@ -106,7 +106,8 @@ idempotency_begin(llmlab__request_t *request)
     const unsigned char *secret = request->server->secret;
     char caller[32];
 
-    if (key == NULL || strcmp(request->route->method, "POST") != 0) {
+    if (key == NULL || strcmp(request->route->method, "POST") != 0 ||
+        (request->route->flags & LLMLAB__ROUTE_CHANGE) == 0) {
         return true;
     }
     if (!key_is_good(key)) {
@@ -114,7 +115,7 @@ idempotency_begin(llmlab__request_t *request)
                                     "A header is wrong", "Idempotency-Key",
                                     "1 to 255 visible characters are needed");
     }
-    caller_id(request, caller);
+    llmlab__caller_id(request, caller);
     hash(request->answer_id, secret, "id", caller, key, NULL, 0);
     hash(request->answer_key, secret, "key", caller, key, NULL, 0);
     hash(request->request_hash, NULL, request->route->method,
@@ -206,7 +207,7 @@ llmlab__change_audit(llmlab__request_t *request, const char *action,
     llmlab__buf_t object;
     bool good;
 
-    caller_id(request, caller);
+    llmlab__caller_id(request, caller);
     llmlab__buf_init(&object);
     llmlab__buf_text(&object, "{");
     if (detail != NULL) {

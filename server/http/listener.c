@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "http/address.h"
 #include "http/body.h"
+#include "http/cors.h"
 #include "http/lane.h"
 #include "http/peers.h"
 #include "http/router.h"
@@ -30,6 +31,8 @@
 /* Requests at rest keep their memory for the next ones. */
 #define REST_MAX     64
 #define LANE_THREADS 2
+/* Requests of strangers that may wait in the lane: each hashes a password. */
+#define OPEN_MAX 16
 
 struct llmlab__listener_s {
     llmlab__server_t *server;
@@ -58,6 +61,13 @@ const char *
 llmlab__request_header(const llmlab__request_t *request, const char *name)
 {
     return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
+                                       name);
+}
+
+const char *
+llmlab__request_cookie(const llmlab__request_t *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_COOKIE_KIND,
                                        name);
 }
 
@@ -95,6 +105,13 @@ request_take(llmlab__listener_t *listener, struct MHD_Connection *connection)
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
             ->socket_context;
     request->begin_ns = llmlab__clock_mono_ns();
+    llmlab__client_address(
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+            ->client_addr,
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+                                    "X-Forwarded-For"),
+        listener->server->proxies, listener->server->proxy_count,
+        request->address);
     atomic_fetch_add(&listener->server->metrics.in_flight, 1);
     return request;
 }
@@ -149,6 +166,9 @@ on_completed(void *cls, struct MHD_Connection *connection, void **state,
     *state = NULL;
     llmlab__peers_await(&listener->peers, request->peer, LLMLAB__AWAIT_NEXT);
     duration = llmlab__clock_mono_ns() - request->begin_ns;
+    if (request->open_counted) {
+        atomic_fetch_sub(&listener->server->open_under_way, 1);
+    }
     llmlab__body_let_go(request);
     if (request->route != NULL && request->reply.status != 0) {
         llmlab__metrics_request(&listener->server->metrics,
@@ -193,6 +213,7 @@ reply_queue(llmlab__request_t *request)
     if (reply->body.failed) {
         return MHD_NO;
     }
+    llmlab__cors_headers(request);
     response =
         reply->kept != NULL
             ? MHD_create_response_from_buffer_with_free_callback_cls(
@@ -341,6 +362,16 @@ finish(llmlab__listener_t *listener, llmlab__request_t *request)
         return llmlab__body_end(request) ? ingest_end(request)
                                          : reply_queue(request);
     }
+    if (request->route->access == LLMLAB__ACCESS_OPEN) {
+        request->open_counted = true;
+        if (atomic_fetch_add(&request->server->open_under_way, 1) >= OPEN_MAX) {
+            llmlab__reply_header(request, "Retry-After", "1");
+            llmlab__reply_refuse(request, 429, "too-many-requests",
+                                 "Too many requests", NULL,
+                                 "others log in just now; again in 1 s");
+            return reply_queue(request);
+        }
+    }
     MHD_suspend_connection(request->connection);
     if (!llmlab__lane_submit(listener->lane, request)) {
         llmlab__reply_refuse(request, 503, "busy", "Too much waits already",
@@ -384,7 +415,7 @@ request_begin(llmlab__listener_t *listener, llmlab__request_t *request,
      * connection with it. A small body is swallowed first for the same reason:
      * a client that still writes may never read the answer. */
     if (llmlab__body_announced(request, &size) &&
-        size > llmlab__body_limit(request)) {
+        size > request->server->limits.max_body) {
         request->reply.close = true;
         return reply_queue(request);
     }
@@ -422,7 +453,7 @@ on_request(void *cls, struct MHD_Connection *connection, const char *url,
                 llmlab__body_too_large(request);
             }
             /* What goes on far beyond the limit is cut off. */
-            if (request->received > 4 * llmlab__body_limit(request)) {
+            if (request->received > 4 * request->server->limits.max_body) {
                 return MHD_NO;
             }
         } else if (request->reply.status == 0) {

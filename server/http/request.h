@@ -42,6 +42,9 @@ typedef struct llmlab__caller_s {
     bool server_admin;
     llmlab__role_t role; /* in the request's project */
     int64_t account;     /* 0: a key, or nobody */
+    bool by_token;       /* a JWT of the key or session */
+    bool has_session;
+    unsigned char session[LLMLAB__HASH_SIZE]; /* its hash */
     char name[LLMLAB__EMAIL_SIZE + 1];
 } llmlab__caller_t;
 
@@ -59,6 +62,8 @@ typedef struct llmlab__request_s {
     llmlab__key_t key; /* id 0: no key */
     llmlab__project_t project;
     llmlab__reply_t reply;
+
+    bool open_counted; /* among the server's open_under_way */
 
     /* A JSON body. */
     llmlab__buf_t body;
@@ -89,6 +94,9 @@ const char *llmlab__request_param(const llmlab__request_t *request,
 const char *llmlab__request_header(const llmlab__request_t *request,
                                    const char *name);
 
+const char *llmlab__request_cookie(const llmlab__request_t *request,
+                                   const char *name);
+
 /* Refuse: the reply becomes problem+json. Always false. */
 bool llmlab__reply_problem(llmlab__request_t *request,
                            const llmlab__problem_t *problem);
@@ -107,6 +115,8 @@ void llmlab__reply_json(llmlab__request_t *request, llmlab__json_out_t *out);
 void llmlab__reply_header(llmlab__request_t *request, const char *name,
                           const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* 308 to the same address with another project. Always false. */
+bool llmlab__reply_moved(llmlab__request_t *request, const char *slug);
 /* 204 without a body. */
 void llmlab__reply_nothing(llmlab__request_t *request);
 
@@ -123,6 +133,8 @@ bool llmlab__request_if_match(llmlab__request_t *request, int64_t version);
  * when the reply is set. */
 bool llmlab__change_begin(llmlab__request_t *request);
 void llmlab__change_end(llmlab__request_t *request);
+/* "key:3" or "account:7". */
+void llmlab__caller_id(const llmlab__request_t *request, char out[32]);
 /* Put into the audit log what the change does. detail is the inside of a JSON
  * object, or NULL. False when the reply is set. */
 bool llmlab__change_audit(llmlab__request_t *request, const char *action,

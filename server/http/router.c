@@ -4,6 +4,10 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "http/cors.h"
+
+#define JSON_CHANGE (LLMLAB__ROUTE_JSON | LLMLAB__ROUTE_CHANGE)
+#define JSON_LANE   (LLMLAB__ROUTE_JSON | LLMLAB__ROUTE_LANE)
 
 const llmlab__route_t llmlab__routes[] = {
     {"GET", "/healthz", LLMLAB__ACCESS_OPEN, 0, llmlab__api_healthz},
@@ -16,8 +20,63 @@ const llmlab__route_t llmlab__routes[] = {
      llmlab__api_trace_get},
     {"GET", "/v1/projects/{project}/costs", LLMLAB__ACCESS_READ, 0,
      llmlab__api_costs},
+    {"GET", "/v1/projects", LLMLAB__ACCESS_READ, 0, llmlab__api_projects_list},
+    {"POST", "/v1/projects", LLMLAB__ACCESS_SERVER, JSON_CHANGE,
+     llmlab__api_project_create},
+    {"GET", "/v1/projects/{project}", LLMLAB__ACCESS_READ, 0,
+     llmlab__api_project_get},
+    {"PATCH", "/v1/projects/{project}", LLMLAB__ACCESS_ADMIN, JSON_CHANGE,
+     llmlab__api_project_patch},
+    {"DELETE", "/v1/projects/{project}", LLMLAB__ACCESS_OWNER,
+     LLMLAB__ROUTE_CHANGE, llmlab__api_project_delete},
+    {"GET", "/v1/projects/{project}/keys", LLMLAB__ACCESS_ADMIN, 0,
+     llmlab__api_keys_list},
+    {"POST", "/v1/projects/{project}/keys", LLMLAB__ACCESS_ADMIN, JSON_CHANGE,
+     llmlab__api_key_create},
+    {"GET", "/v1/projects/{project}/keys/{key_id}", LLMLAB__ACCESS_ADMIN, 0,
+     llmlab__api_key_get},
+    {"PATCH", "/v1/projects/{project}/keys/{key_id}", LLMLAB__ACCESS_ADMIN,
+     JSON_CHANGE, llmlab__api_key_patch},
+    {"DELETE", "/v1/projects/{project}/keys/{key_id}", LLMLAB__ACCESS_ADMIN,
+     LLMLAB__ROUTE_CHANGE, llmlab__api_key_revoke},
+    {"POST", "/v1/projects/{project}/keys/{key_id}/rotate",
+     LLMLAB__ACCESS_ADMIN, JSON_CHANGE | LLMLAB__ROUTE_MAY_LACK_BODY,
+     llmlab__api_key_rotate},
     {"GET", "/v1/projects/{project}/audit", LLMLAB__ACCESS_ADMIN, 0,
      llmlab__api_audit_list},
+    {"GET", "/v1/projects/{project}/members", LLMLAB__ACCESS_READ, 0,
+     llmlab__api_members_list},
+    {"PATCH", "/v1/projects/{project}/members/{account_id}",
+     LLMLAB__ACCESS_ADMIN, JSON_CHANGE, llmlab__api_member_patch},
+    {"DELETE", "/v1/projects/{project}/members/{account_id}",
+     LLMLAB__ACCESS_ADMIN, LLMLAB__ROUTE_CHANGE, llmlab__api_member_delete},
+    {"GET", "/v1/projects/{project}/invitations", LLMLAB__ACCESS_ADMIN, 0,
+     llmlab__api_invitations_list},
+    {"POST", "/v1/projects/{project}/invitations", LLMLAB__ACCESS_ADMIN,
+     JSON_CHANGE, llmlab__api_invitation_create},
+    {"DELETE", "/v1/projects/{project}/invitations/{invitation_id}",
+     LLMLAB__ACCESS_ADMIN, LLMLAB__ROUTE_CHANGE, llmlab__api_invitation_delete},
+    {"POST", "/v1/auth/setup", LLMLAB__ACCESS_OPEN, JSON_LANE,
+     llmlab__api_setup},
+    {"POST", "/v1/auth/login", LLMLAB__ACCESS_OPEN, JSON_LANE,
+     llmlab__api_login},
+    {"POST", "/v1/auth/accept", LLMLAB__ACCESS_OPEN, JSON_LANE,
+     llmlab__api_accept},
+    {"POST", "/v1/auth/reset", LLMLAB__ACCESS_OPEN, JSON_LANE,
+     llmlab__api_reset},
+    {"POST", "/v1/auth/logout", LLMLAB__ACCESS_ACCOUNT, LLMLAB__ROUTE_CHANGE,
+     llmlab__api_logout},
+    {"POST", "/v1/auth/token", LLMLAB__ACCESS_ANY, LLMLAB__ROUTE_LANE,
+     llmlab__api_token},
+    {"POST", "/v1/auth/password", LLMLAB__ACCESS_ACCOUNT, JSON_LANE,
+     llmlab__api_password},
+    {"GET", "/v1/auth/me", LLMLAB__ACCESS_ACCOUNT, 0, llmlab__api_me},
+    {"GET", "/v1/accounts", LLMLAB__ACCESS_SERVER, 0,
+     llmlab__api_accounts_list},
+    {"PATCH", "/v1/accounts/{account_id}", LLMLAB__ACCESS_SERVER, JSON_CHANGE,
+     llmlab__api_account_patch},
+    {"POST", "/v1/accounts/{account_id}/reset", LLMLAB__ACCESS_SERVER,
+     LLMLAB__ROUTE_CHANGE, llmlab__api_account_reset},
     {"GET", "/v1/audit", LLMLAB__ACCESS_SERVER, 0, llmlab__api_audit_list},
     {"GET", "/v1/projects/{project}/settings", LLMLAB__ACCESS_READ, 0,
      llmlab__api_settings_get},
@@ -73,6 +132,10 @@ method_is(const llmlab__route_t *route, const char *method)
 static bool
 not_allowed(llmlab__request_t *request, const char *method)
 {
+    if (strcmp(method, "OPTIONS") == 0 &&
+        llmlab__cors_preflight(request, request->reply.allow)) {
+        return false;
+    }
     return llmlab__reply_refuse(request, 405, "method-not-allowed",
                                 "The method is not allowed here", NULL,
                                 "%.16s is not allowed on this address; %s is",
@@ -100,6 +163,7 @@ llmlab__route(llmlab__request_t *request, const char *method, const char *url)
         }
         if (method_is(route, method)) {
             request->route = route;
+            allow[0] = '\0';
             for (int part = 0; part < LLMLAB__PATH_PARTS; part++) {
                 request->parts[part] = request->path + starts[part];
                 if (sizes[part] > 0) {

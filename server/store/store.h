@@ -19,6 +19,7 @@ typedef struct llmlab__reader_s llmlab__reader_t; /* one thread at a time */
 #define LLMLAB__SLUG_SIZE  64
 #define LLMLAB__HASH_SIZE  32
 #define LLMLAB__EMAIL_SIZE 254
+#define LLMLAB__NAME_SIZE  128
 
 typedef enum llmlab__scope_e {
     LLMLAB__SCOPE_INGEST = 1,
@@ -56,6 +57,11 @@ typedef struct llmlab__project_s {
     char uuid[37];
     char slug[LLMLAB__SLUG_SIZE + 1];
     int64_t retention_days; /* 0: as the server says */
+    char name[LLMLAB__NAME_SIZE + 1];
+    int64_t created_ns;
+    int64_t archived_ns; /* 0: not */
+    int64_t version;
+    bool renamed; /* it was found by a slug that it had before */
 } llmlab__project_t;
 
 typedef struct llmlab__key_s {
@@ -69,6 +75,11 @@ typedef struct llmlab__key_s {
     char hint[17];
     char name[65];
     char slug[LLMLAB__SLUG_SIZE + 1];
+    int64_t last_used_ns;    /* 0: never; to the minute */
+    int64_t requests_minute; /* 0: what the server allows */
+    int64_t rotated_from;    /* id; 0: it was made anew */
+    char created_by[32];
+    int64_t version;
 } llmlab__key_t;
 
 typedef enum llmlab__level_e {
@@ -287,6 +298,8 @@ typedef struct llmlab__store_numbers_s {
 /* Statuses: LLMLAB_OK; LLMLAB_ENOTFOUND; LLMLAB_EINVAL (taken already);
  * LLMLAB_EIO (the database failed: the detail names how); LLMLAB_ENOMEM. */
 typedef struct llmlab__store_ops_s {
+    const struct llmlab__admin_ops_s *admin; /* store/admin.h */
+
     void (*close)(llmlab__store_t *store);
 
     /* Store batches in one transaction, durable when it returns; each gets its
@@ -303,6 +316,7 @@ typedef struct llmlab__store_ops_s {
     void (*release)(llmlab__store_t *store, llmlab__reader_t *reader);
     llmlab_status_t (*ping)(llmlab__reader_t *reader);
 
+    /* By slug, UUID, or a slug that it had before. */
     llmlab_status_t (*project_find)(llmlab__reader_t *reader, const char *name,
                                     llmlab__project_t *out);
     llmlab_status_t (*project_get)(llmlab__reader_t *reader, int64_t id,

@@ -45,7 +45,7 @@ test_refuses(void **state)
                                           "/",
                                           "//",
                                           "/v1",
-                                          "/v1/projects/-",
+                                          "/v1/project",
                                           "/v1/projects//costs",
                                           "/v1/projects/-/costs/",
                                           "/healthz/",

@@ -119,14 +119,23 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
         "environment,api_key,status,session,tags" SUM_COLUMNS
         ") VALUES(?,?,?,?,?,?,?,?,?,?,?" SUM_PARAMETERS ")",
     [LLMLAB__SQL_KEY_FIND] =
-        "SELECT k.id,k.project,k.scope,k.created_ns,k.expires_ns,k.revoked_ns,"
-        "k.hash,k.hint,k.name,p.slug FROM api_key k JOIN project p ON "
-        "p.id=k.project WHERE k.hash=?",
+        "SELECT " LLMLAB__KEY_COLUMNS " FROM api_key k JOIN project p ON "
+        "p.id=k.project WHERE k.hash=? AND p.deleted_ns IS NULL",
     [LLMLAB__SQL_PROJECT_FIND] =
-        "SELECT id,uuid,slug,ifnull(retention_days,0) FROM project WHERE "
-        "slug=?1 OR uuid=?1",
+        "SELECT " LLMLAB__PROJECT_COLUMNS " FROM project WHERE (slug=?1 OR "
+        "uuid=?1) AND deleted_ns IS NULL",
+    [LLMLAB__SQL_PROJECT_FORMER] =
+        "SELECT " LLMLAB__PROJECT_COLUMNS " FROM project WHERE id=(SELECT "
+        "project FROM project_slug WHERE slug=?1) AND deleted_ns IS NULL",
     [LLMLAB__SQL_PROJECT_GET] =
-        "SELECT id,uuid,slug,ifnull(retention_days,0) FROM project WHERE id=?1",
+        "SELECT " LLMLAB__PROJECT_COLUMNS " FROM project WHERE id=?1",
+    [LLMLAB__SQL_SESSION_GET] =
+        "SELECT hash,account,created_ns,seen_ns FROM session WHERE hash=?",
+    [LLMLAB__SQL_ACCOUNT_GET] =
+        "SELECT " LLMLAB__ACCOUNT_COLUMNS " FROM account a WHERE a.id=?",
+    [LLMLAB__SQL_MEMBER_ROLE] =
+        "SELECT role,created_ns,version FROM member WHERE project=? AND "
+        "account=?",
     [LLMLAB__SQL_SPANS_OF_TRACE] =
         "SELECT s.span_id,s.parent_id,s.start_ns,s.duration_ns,s.ttft_ns,"
         "s.kind,s.status,s.counted,s.priced,s.match,s.usage_source,"

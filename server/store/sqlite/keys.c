@@ -4,17 +4,20 @@
 #include "base/id.h"
 #include "base/os.h"
 #include "base/status.h"
-#include "store/sqlite/sqlite_store.h"
+#include "store/sqlite/query.h"
 
-static void
-text_copy(char *out, size_t capacity, llmlab__text_t text)
+void
+llmlab__project_read(sqlite3_stmt *sql, llmlab__project_t *out)
 {
-    size_t size = text.size < capacity ? text.size : capacity - 1;
-
-    if (text.data != NULL) {
-        memcpy(out, text.data, size);
-    }
-    out[text.data == NULL ? 0 : size] = '\0';
+    memset(out, 0, sizeof(*out));
+    out->id = sqlite3_column_int64(sql, 0);
+    llmlab__column_copy(sql, 1, out->uuid, sizeof(out->uuid));
+    llmlab__column_copy(sql, 2, out->slug, sizeof(out->slug));
+    llmlab__column_copy(sql, 3, out->name, sizeof(out->name));
+    out->created_ns = sqlite3_column_int64(sql, 4);
+    out->archived_ns = sqlite3_column_int64(sql, 5);
+    out->version = sqlite3_column_int64(sql, 6);
+    out->retention_days = sqlite3_column_int64(sql, 7);
 }
 
 static llmlab_status_t
@@ -25,10 +28,7 @@ project_step(llmlab__connection_t *connection, sqlite3_stmt *sql,
     llmlab_status_t status = LLMLAB_OK;
 
     if (code == SQLITE_ROW) {
-        out->id = sqlite3_column_int64(sql, 0);
-        text_copy(out->uuid, sizeof(out->uuid), llmlab__column_text(sql, 1));
-        text_copy(out->slug, sizeof(out->slug), llmlab__column_text(sql, 2));
-        out->retention_days = sqlite3_column_int64(sql, 3);
+        llmlab__project_read(sql, out);
     } else if (code == SQLITE_DONE) {
         status = llmlab__fail(LLMLAB_ENOTFOUND, "no such project");
     } else {
@@ -45,12 +45,24 @@ project_find(llmlab__connection_t *connection, const char *name,
     llmlab__text_t text = {name, strlen(name)};
     sqlite3_stmt *sql =
         llmlab__connection_sql(connection, LLMLAB__SQL_PROJECT_FIND);
+    llmlab_status_t status;
 
     if (sql == NULL) {
         return LLMLAB_EIO;
     }
     llmlab__bind_text(sql, 1, text);
-    return project_step(connection, sql, out);
+    status = project_step(connection, sql, out);
+    if (status != LLMLAB_ENOTFOUND) {
+        return status;
+    }
+    sql = llmlab__connection_sql(connection, LLMLAB__SQL_PROJECT_FORMER);
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    llmlab__bind_text(sql, 1, text);
+    status = project_step(connection, sql, out);
+    out->renamed = status == LLMLAB_OK;
+    return status;
 }
 
 llmlab_status_t
@@ -117,8 +129,8 @@ llmlab__sqlite_project_create(llmlab__store_t *store, const char *slug,
     return status;
 }
 
-static void
-key_read(sqlite3_stmt *sql, llmlab__key_t *out)
+void
+llmlab__key_read(sqlite3_stmt *sql, llmlab__key_t *out)
 {
     const void *hash;
 
@@ -133,9 +145,14 @@ key_read(sqlite3_stmt *sql, llmlab__key_t *out)
     if (hash != NULL && sqlite3_column_bytes(sql, 6) == LLMLAB__HASH_SIZE) {
         memcpy(out->hash, hash, LLMLAB__HASH_SIZE);
     }
-    text_copy(out->hint, sizeof(out->hint), llmlab__column_text(sql, 7));
-    text_copy(out->name, sizeof(out->name), llmlab__column_text(sql, 8));
-    text_copy(out->slug, sizeof(out->slug), llmlab__column_text(sql, 9));
+    llmlab__column_copy(sql, 7, out->hint, sizeof(out->hint));
+    llmlab__column_copy(sql, 8, out->name, sizeof(out->name));
+    llmlab__column_copy(sql, 9, out->slug, sizeof(out->slug));
+    out->last_used_ns = sqlite3_column_int64(sql, 10);
+    out->requests_minute = sqlite3_column_int64(sql, 11);
+    out->rotated_from = sqlite3_column_int64(sql, 12);
+    llmlab__column_copy(sql, 13, out->created_by, sizeof(out->created_by));
+    out->version = sqlite3_column_int64(sql, 14);
 }
 
 llmlab_status_t
@@ -155,7 +172,7 @@ llmlab__sqlite_key_find(llmlab__reader_t *reader,
     sqlite3_bind_blob(sql, 1, hash, LLMLAB__HASH_SIZE, SQLITE_STATIC);
     code = sqlite3_step(sql);
     if (code == SQLITE_ROW) {
-        key_read(sql, out);
+        llmlab__key_read(sql, out);
     } else if (code == SQLITE_DONE) {
         status = llmlab__fail(LLMLAB_ENOTFOUND, "no such key");
     } else {
@@ -171,18 +188,17 @@ llmlab__sqlite_key_list(llmlab__reader_t *reader, llmlab__key_fn visit,
 {
     llmlab__connection_t *connection = &reader->connection;
     sqlite3_stmt *sql = NULL;
-    llmlab_status_t status = statement_once(
-        connection,
-        "SELECT k.id,k.project,k.scope,k.created_ns,k.expires_ns,k.revoked_ns,"
-        "k.hash,k.hint,k.name,p.slug FROM api_key k JOIN project p ON "
-        "p.id=k.project ORDER BY k.id",
-        &sql);
+    llmlab_status_t status = statement_once(connection,
+                                            "SELECT " LLMLAB__KEY_COLUMNS
+                                            " FROM api_key k JOIN project p ON "
+                                            "p.id=k.project ORDER BY k.id",
+                                            &sql);
     int code = SQLITE_DONE;
 
     while (status == LLMLAB_OK && (code = sqlite3_step(sql)) == SQLITE_ROW) {
         llmlab__key_t key;
 
-        key_read(sql, &key);
+        llmlab__key_read(sql, &key);
         if (!visit(payload, &key)) {
             code = SQLITE_DONE;
             break;

@@ -107,9 +107,9 @@ slot_of(const llmlab__rollup_cache_t *cache, const llmlab__rollup_key_t *key)
     uint64_t hash = key_hash(key);
     size_t at = hash & (cache->capacity - 1);
 
-    while ((entry = cache->slots[at]) != NULL &&
-           (entry->hash != hash ||
-            memcmp(&entry->key, key, sizeof(*key)) != 0)) {
+    while (
+        (entry = cache->slots[at]) != NULL &&
+        (entry->hash != hash || memcmp(&entry->key, key, sizeof(*key)) != 0)) {
         at = (at + 1) & (cache->capacity - 1);
     }
     return at;

@@ -8,11 +8,23 @@
 
 #include <sqlite3.h>
 
+#include "store/admin.h"
 #include "store/sqlite/changes.h"
 #include "store/sqlite/label_cache.h"
 #include "store/sqlite/rollup_cache.h"
 #include "store/sqlite/trace_cache.h"
 #include "store/store.h"
+
+#define LLMLAB__PROJECT_COLUMNS                         \
+    "id,uuid,slug,name,created_ns,archived_ns,version," \
+    "ifnull(retention_days,0)"
+#define LLMLAB__KEY_COLUMNS                                          \
+    "k.id,k.project,k.scope,k.created_ns,k.expires_ns,k.revoked_ns," \
+    "k.hash,k.hint,k.name,p.slug,k.last_used_ns,k.requests_minute,"  \
+    "k.rotated_from,k.created_by,k.version"
+#define LLMLAB__ACCOUNT_COLUMNS                                           \
+    "a.id,a.uuid,a.email,a.name,a.password,a.server_admin,a.disabled_ns," \
+    "a.created_ns,a.version"
 
 /* The statements a connection uses, prepared at their first use. */
 typedef enum llmlab__sql_e {
@@ -49,7 +61,11 @@ typedef enum llmlab__sql_e {
     LLMLAB__SQL_REMAINDER_INSERT,
     LLMLAB__SQL_KEY_FIND,
     LLMLAB__SQL_PROJECT_FIND,
+    LLMLAB__SQL_PROJECT_FORMER,
     LLMLAB__SQL_PROJECT_GET,
+    LLMLAB__SQL_SESSION_GET,
+    LLMLAB__SQL_ACCOUNT_GET,
+    LLMLAB__SQL_MEMBER_ROLE,
     LLMLAB__SQL_SPANS_OF_TRACE,
     LLMLAB__SQL_COUNT
 } llmlab__sql_t;
@@ -169,7 +185,11 @@ llmlab__sqlite_answer_add(llmlab__reader_t *changer,
                           const unsigned char hash[LLMLAB__HASH_SIZE],
                           const llmlab__answer_t *answer);
 
+extern const llmlab__admin_ops_t llmlab__sqlite_admin; /* admin.c */
+
 /* keys.c */
+void llmlab__project_read(sqlite3_stmt *sql, llmlab__project_t *out);
+void llmlab__key_read(sqlite3_stmt *sql, llmlab__key_t *out);
 llmlab_status_t llmlab__sqlite_project_find(llmlab__reader_t *reader,
                                             const char *name,
                                             llmlab__project_t *out);

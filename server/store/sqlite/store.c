@@ -231,6 +231,7 @@ sqlite_close(llmlab__store_t *store)
 }
 
 static const llmlab__store_ops_t sqlite_ops = {
+    .admin = &llmlab__sqlite_admin,
     .close = sqlite_close,
     .apply = llmlab__sqlite_apply,
     .idle = sqlite_idle,

@@ -1,0 +1,364 @@
+#include "services/vault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "base/id.h"
+#include "base/status.h"
+
+#define KEY_SIZE  32
+#define FILE_SIZE (2 * KEY_SIZE + 1) /* hex and a line's end */
+#define SEAL_SIZE \
+    (crypto_secretbox_NONCEBYTES + (size_t)crypto_secretbox_MACBYTES)
+#define PATH_SIZE 4200
+
+/* Names in the store's settings. */
+#define KEY_ID    "master_key_id"
+#define SIGNER    "token_signer"
+#define SERVER_ID "server_id"
+
+static void
+key_id(const unsigned char key[KEY_SIZE], unsigned char out[16])
+{
+    static const unsigned char what[] = "llmlab master key";
+
+    crypto_generichash(out, 16, what, sizeof(what), key, KEY_SIZE);
+}
+
+static llmlab_status_t
+file_read(const char *path, unsigned char out[KEY_SIZE])
+{
+    char text[FILE_SIZE + 1];
+    struct stat facts;
+    size_t size = 0;
+    ssize_t got;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+    if (fd < 0) {
+        return llmlab__fail(errno == ENOENT ? LLMLAB_ENOTFOUND : LLMLAB_EIO,
+                            "cannot open %s: %s", path, strerror(errno));
+    }
+    if (fstat(fd, &facts) != 0 || (facts.st_mode & 077) != 0) {
+        (void)close(fd);
+        return llmlab__fail(LLMLAB_EINVAL,
+                            "%s: others may read it; chmod 600 it, and take a "
+                            "new key by: secrets rekey",
+                            path);
+    }
+    got = read(fd, text, sizeof(text));
+    (void)close(fd);
+    if (got < 2 * KEY_SIZE || got > FILE_SIZE ||
+        sodium_hex2bin(out, KEY_SIZE, text, 2 * KEY_SIZE, NULL, &size, NULL) !=
+            0 ||
+        size != KEY_SIZE) {
+        sodium_memzero(text, sizeof(text));
+        return llmlab__fail(LLMLAB_EINVAL, "%s is no master key", path);
+    }
+    sodium_memzero(text, sizeof(text));
+    return LLMLAB_OK;
+}
+
+/* A new file, on the disk when it returns. */
+static llmlab_status_t
+file_write(const char *path, const unsigned char key[KEY_SIZE])
+{
+    char text[FILE_SIZE + 1];
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    bool good;
+
+    sodium_bin2hex(text, sizeof(text), key, KEY_SIZE);
+    memcpy(text + 2 * KEY_SIZE, "\n", 2);
+    good = fd >= 0 && write(fd, text, FILE_SIZE) == FILE_SIZE && fsync(fd) == 0;
+    sodium_memzero(text, sizeof(text));
+    if (!good) {
+        (void)llmlab__fail(LLMLAB_EIO, "cannot write %s: %s", path,
+                           strerror(errno));
+    }
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+    return good ? LLMLAB_OK : LLMLAB_EIO;
+}
+
+static llmlab_status_t
+setting_get(llmlab__store_t *store, const char *name, llmlab__buf_t *out)
+{
+    llmlab__reader_t *reader = store->ops->acquire(store);
+    llmlab_status_t status =
+        reader == NULL ? LLMLAB_EIO
+                       : store->ops->admin->setting_get(reader, name, out);
+
+    store->ops->release(store, reader);
+    return status;
+}
+
+static llmlab_status_t
+setting_put(llmlab__store_t *store, const char *name, const void *value,
+            size_t size)
+{
+    llmlab__reader_t *changer;
+    llmlab_status_t status = store->ops->change_begin(store, &changer);
+    llmlab_status_t ended;
+
+    if (status != LLMLAB_OK) {
+        return status;
+    }
+    status = store->ops->admin->setting_put(changer, name, value, size);
+    ended = store->ops->change_end(store, changer, status == LLMLAB_OK);
+    return status == LLMLAB_OK ? ended : status;
+}
+
+static bool
+is_of(const unsigned char key[KEY_SIZE], const llmlab__buf_t *id)
+{
+    unsigned char own[16];
+
+    key_id(key, own);
+    return id->size == sizeof(own) &&
+           sodium_memcmp(own, id->data, sizeof(own)) == 0;
+}
+
+static llmlab_status_t
+key_make(llmlab__vault_t *out, llmlab__store_t *store, const char *path)
+{
+    unsigned char id[16];
+    llmlab_status_t status;
+
+    randombytes_buf(out->key, KEY_SIZE);
+    status = file_write(path, out->key);
+    key_id(out->key, id);
+    return status == LLMLAB_OK ? setting_put(store, KEY_ID, id, sizeof(id))
+                               : status;
+}
+
+/* A rekey may have ended between its change and the renaming of its file. */
+static bool
+rekey_finish(llmlab__vault_t *out, const char *path, const llmlab__buf_t *id)
+{
+    char next[PATH_SIZE];
+
+    (void)snprintf(next, sizeof(next), "%s.new", path);
+    return file_read(next, out->key) == LLMLAB_OK && is_of(out->key, id) &&
+           rename(next, path) == 0;
+}
+
+llmlab_status_t
+llmlab__vault_open(llmlab__vault_t *out, llmlab__store_t *store,
+                   const char *path)
+{
+    llmlab_status_t status;
+    llmlab__buf_t id;
+    bool has_id;
+
+    llmlab__buf_init(&id);
+    status = setting_get(store, KEY_ID, &id);
+    has_id = status == LLMLAB_OK;
+    if (status == LLMLAB_OK || status == LLMLAB_ENOTFOUND) {
+        status = file_read(path, out->key);
+    }
+    if (status == LLMLAB_OK && !has_id) {
+        /* A key that is there already is taken. */
+        unsigned char own[16];
+
+        key_id(out->key, own);
+        status = setting_put(store, KEY_ID, own, sizeof(own));
+    } else if (status == LLMLAB_ENOTFOUND && !has_id) {
+        status = key_make(out, store, path);
+    } else if ((status == LLMLAB_OK && !is_of(out->key, &id)) ||
+               status == LLMLAB_ENOTFOUND) {
+        status = rekey_finish(out, path, &id)
+                     ? LLMLAB_OK
+                     : llmlab__fail(LLMLAB_EINVAL,
+                                    "%s is missing, or not this database's "
+                                    "master key: bring back its backup",
+                                    path);
+    }
+    llmlab__buf_cleanup(&id);
+    return status;
+}
+
+void
+llmlab__vault_close(llmlab__vault_t *vault)
+{
+    sodium_memzero(vault, sizeof(*vault));
+}
+
+void
+llmlab__vault_seal(const llmlab__vault_t *vault, const void *bytes, size_t size,
+                   llmlab__buf_t *out)
+{
+    unsigned char *to = llmlab__buf_reserve(out, SEAL_SIZE + size);
+
+    if (to != NULL) {
+        randombytes_buf(to, crypto_secretbox_NONCEBYTES);
+        (void)crypto_secretbox_easy(to + crypto_secretbox_NONCEBYTES, bytes,
+                                    size, to, vault->key);
+        out->size += SEAL_SIZE + size;
+    }
+}
+
+bool
+llmlab__vault_unseal(const llmlab__vault_t *vault, const void *sealed,
+                     size_t size, llmlab__buf_t *out)
+{
+    const unsigned char *from = sealed;
+    unsigned char *to;
+
+    if (size < SEAL_SIZE) {
+        return false;
+    }
+    to = llmlab__buf_reserve(out, size - SEAL_SIZE + 1);
+    if (to == NULL ||
+        crypto_secretbox_open_easy(to, from + crypto_secretbox_NONCEBYTES,
+                                   size - crypto_secretbox_NONCEBYTES, from,
+                                   vault->key) != 0) {
+        return false;
+    }
+    out->size += size - SEAL_SIZE;
+    return true;
+}
+
+static llmlab_status_t
+server_id(llmlab__store_t *store, llmlab__buf_t *out)
+{
+    char uuid[37];
+    llmlab_status_t status = setting_get(store, SERVER_ID, out);
+
+    if (status == LLMLAB_ENOTFOUND) {
+        llmlab__uuid7(uuid);
+        llmlab__buf_append(out, uuid, 36);
+        status = setting_put(store, SERVER_ID, uuid, 36);
+    }
+    llmlab__buf_append(out, "", 1);
+    return status;
+}
+
+llmlab_status_t
+llmlab__vault_signer(const llmlab__vault_t *vault, llmlab__store_t *store,
+                     llmlab__signer_t *out)
+{
+    unsigned char seed[KEY_SIZE];
+    llmlab__buf_t sealed;
+    llmlab__buf_t opened;
+    llmlab__buf_t id;
+    llmlab_status_t status;
+
+    llmlab__buf_init(&sealed);
+    llmlab__buf_init(&opened);
+    llmlab__buf_init(&id);
+    status = setting_get(store, SIGNER, &sealed);
+    if (status == LLMLAB_OK &&
+        llmlab__vault_unseal(vault, sealed.data, sealed.size, &opened) &&
+        opened.size == sizeof(seed)) {
+        memcpy(seed, opened.data, sizeof(seed));
+    } else if (status == LLMLAB_OK || status == LLMLAB_ENOTFOUND) {
+        randombytes_buf(seed, sizeof(seed));
+        llmlab__buf_clear(&sealed);
+        llmlab__vault_seal(vault, seed, sizeof(seed), &sealed);
+        status = setting_put(store, SIGNER, sealed.data, sealed.size);
+    }
+    if (status == LLMLAB_OK) {
+        status = server_id(store, &id);
+    }
+    if (status == LLMLAB_OK) {
+        llmlab__signer_init(out, seed, (const char *)id.data);
+    }
+    sodium_memzero(seed, sizeof(seed));
+    if (opened.data != NULL) {
+        sodium_memzero(opened.data, opened.capacity);
+    }
+    llmlab__buf_cleanup(&sealed);
+    llmlab__buf_cleanup(&opened);
+    llmlab__buf_cleanup(&id);
+    return status;
+}
+
+typedef struct rekey_s {
+    const llmlab__vault_t *old;
+    const llmlab__vault_t *new;
+    llmlab__store_t *store;
+    llmlab__reader_t *changer;
+    llmlab_status_t status;
+    unsigned count;
+} rekey_t;
+
+static bool
+reseal(void *payload, const llmlab__provider_t *provider)
+{
+    rekey_t *rekey = payload;
+    llmlab__buf_t opened;
+    llmlab__buf_t sealed;
+
+    llmlab__buf_init(&opened);
+    llmlab__buf_init(&sealed);
+    if (llmlab__vault_unseal(rekey->old, provider->secret,
+                             provider->secret_size, &opened)) {
+        llmlab__vault_seal(rekey->new, opened.data, opened.size, &sealed);
+        rekey->status = rekey->store->ops->admin->provider_reseal(
+            rekey->changer, provider->id, sealed.data, sealed.size);
+        rekey->count++;
+    } else {
+        rekey->status = llmlab__fail(LLMLAB_EINVAL,
+                                     "the secret of provider account %lld "
+                                     "cannot be opened",
+                                     (long long)provider->id);
+    }
+    if (opened.data != NULL) {
+        sodium_memzero(opened.data, opened.capacity);
+    }
+    llmlab__buf_cleanup(&opened);
+    llmlab__buf_cleanup(&sealed);
+    return rekey->status == LLMLAB_OK;
+}
+
+llmlab_status_t
+llmlab__vault_rekey(llmlab__store_t *store, const char *path,
+                    unsigned *out_count)
+{
+    const llmlab__admin_ops_t *ops = store->ops->admin;
+    llmlab__vault_t old;
+    llmlab__vault_t new;
+    rekey_t rekey = {.old = &old, .new = &new, .store = store};
+    unsigned char id[16];
+    char next[PATH_SIZE];
+    llmlab_status_t status = llmlab__vault_open(&old, store, path);
+    llmlab_status_t ended;
+
+    if (status != LLMLAB_OK) {
+        return status;
+    }
+    (void)snprintf(next, sizeof(next), "%s.new", path);
+    randombytes_buf(new.key, KEY_SIZE);
+    key_id(new.key, id);
+    /* One that is left over belongs to a rekey that did not come to its
+     * change. */
+    (void)unlink(next);
+    status = file_write(next, new.key);
+    if (status == LLMLAB_OK) {
+        status = store->ops->change_begin(store, &rekey.changer);
+    }
+    if (status == LLMLAB_OK) {
+        status = ops->provider_secrets(rekey.changer, reseal, &rekey);
+        status = status == LLMLAB_OK ? rekey.status : status;
+        if (status == LLMLAB_OK) {
+            status = ops->setting_put(rekey.changer, KEY_ID, id, sizeof(id));
+        }
+        ended =
+            store->ops->change_end(store, rekey.changer, status == LLMLAB_OK);
+        status = status == LLMLAB_OK ? ended : status;
+    }
+    if (status == LLMLAB_OK && rename(next, path) != 0) {
+        status = llmlab__fail(LLMLAB_EIO, "cannot rename %s: %s", next,
+                              strerror(errno));
+    }
+    *out_count = rekey.count;
+    llmlab__vault_close(&old);
+    llmlab__vault_close(&new);
+    return status;
+}
