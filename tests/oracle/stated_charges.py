@@ -4,18 +4,30 @@
     stated_charges.py LLMLAB SHARED_DATA
 
 Prints a line per provider and every row that differs, and fails where fewer
-rows agree than docs/USAGE.md tells.
+rows agree, or more differ, than docs/USAGE.md tells.
+
+A row that the table cannot price is told apart from one that it prices wrong:
+a model without a row; something used that has no rate ("estimated_rate"); and
+an OpenRouter reply that names a host of the model other than its maker, which
+charges its own price, while the table has one price for each model.
 """
 import collections
 import csv
 import json
 import pathlib
+import re
 import subprocess
 import sys
 from decimal import Decimal
 
-# How many of the rows that the table prices agree.
-TOLD = {"openrouter": 20, "perplexity": 16, "vercel_gateway": 24, "xai": 55}
+# How many of the rows that the table prices agree, and of how many.
+TOLD = {"openrouter": (20, 20), "perplexity": (16, 16),
+        "vercel_gateway": (24, 24), "xai": (55, 56)}
+
+# Who serves a maker's models at the maker's own prices.
+MAKERS = {"anthropic": ("Anthropic", "Amazon Bedrock", "Google"),
+          "google": ("Google", "Google AI Studio"), "openai": ("OpenAI",),
+          "x-ai": ("xAI",)}
 
 # Perplexity rounds each of its parts, of which two count tokens.
 ROUNDED = {"perplexity": Decimal("0.00001")}
@@ -30,6 +42,16 @@ def replies(llmlab, data):
             stdin=index, stdout=subprocess.PIPE, text=True, check=True)
     return {answer["id"]: answer
             for answer in map(json.loads, run.stdout.splitlines())}
+
+
+def other_host(row, answer, folder):
+    """The host that an OpenRouter reply names, unless it is the maker's."""
+    if row["provider"] != "openrouter":
+        return None
+    body = (folder / row["response_file"]).read_text(encoding="utf-8")
+    host = re.search(r'"provider":\s*"([^"]+)"', body)
+    maker = MAKERS.get(answer["model"].split("/")[0], ())
+    return host.group(1) if host and host.group(1) not in maker else None
 
 
 def agrees(row, answer):
@@ -55,24 +77,37 @@ def main():
         count = counts[row["provider"]]
         if answer["provider_cost_usd"] is None:
             count["no charge"] += 1
-        elif answer["cost_usd"] is None:
+            continue
+        if answer["cost_usd"] is None:
             count["no price"] += 1
-        elif agrees(row, answer):
-            count["equal"] += 1
+            continue
+        host = other_host(row, answer, data / "responses")
+        if agrees(row, answer):
+            count["other host, equal" if host else "equal"] += 1
+            continue
+        if host is not None:
+            count["other host"] += 1
+            why = f"served by {host}"
+        elif answer["pricing"] == "estimated_rate":
+            count["no rate"] += 1
+            why = "something used has no rate"
         else:
             count["differs"] += 1
-            print(f"{row['id']} {row['provider']} {answer['model']}: stated "
-                  f"{answer['provider_cost_usd']}, computed "
-                  f"{answer['cost_usd']}")
-    print(f"{'provider':16}{'equal':>8}{'of':>8}{'no price':>10}"
-          f"{'no charge':>11}")
+            why = "differs"
+        print(f"{row['id']} {row['provider']} {answer['model']}: stated "
+              f"{answer['provider_cost_usd']}, computed {answer['cost_usd']}: "
+              f"{why}")
+    print(f"{'provider':16}{'equal':>8}{'of':>8}{'other host':>12}"
+          f"{'no rate':>9}{'no price':>10}{'no charge':>11}")
     short = 0
     for provider, count in sorted(counts.items()):
         priced = count["equal"] + count["differs"]
         print(f"{provider:16}{count['equal']:8}{priced:8}"
+              f"{count['other host']:12}{count['no rate']:9}"
               f"{count['no price']:10}{count['no charge']:11}")
-        if count["equal"] < TOLD.get(provider, 0):
-            print(f"{provider}: {TOLD[provider]} should be equal")
+        told, of = TOLD.get(provider, (0, 0))
+        if count["equal"] < told or priced - count["equal"] > of - told:
+            print(f"{provider}: {told} of {of} should be equal")
             short += 1
     return 1 if short else 0
 
