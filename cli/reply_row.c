@@ -212,6 +212,7 @@ cli_reply_price(cli_reply_cost_t *out, const llmlab_price_book_t *book,
     facts.speed = reply->speed;
     facts.region = reply->region;
     facts.search_context = reply->search_context;
+    facts.batch = reply->is_batch;
     facts.parts = reply->parts;
     facts.part_count = reply->part_count;
     out->has_computed =

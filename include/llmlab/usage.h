@@ -104,6 +104,7 @@ typedef struct llmlab_reply_s {
     int is_stream;         /* 1: SSE, NDJSON or an event stream */
     int is_error;          /* 1: the body (even of a 200) is an error */
     int has_provider_cost; /* 1: provider_cost holds the stated charge */
+    int is_batch;          /* 1: served as a batch, at its prices */
     int is_byok;           /* 1: the charge excludes the user's own key */
     int tool_calls;        /* tools the model asked for; -1: unknown */
     int identity;          /* how input, output and total relate, see below */

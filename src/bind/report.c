@@ -223,6 +223,7 @@ price(llmlab_cost_t *cost, const llmlab_reply_t *reply,
         facts.time_ns = reply->created_ns;
     }
     facts.usage = &reply->usage;
+    facts.batch = reply->is_batch;
     facts.parts = reply->parts;
     facts.part_count = reply->part_count;
     llmlab_cost_compute(cost, NULL, &facts);

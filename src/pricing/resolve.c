@@ -83,16 +83,25 @@ look_up(query_t *query, const char *family, const char *prefix,
     return false;
 }
 
-/* Within one family: with each of its prefixes, then as it stands. */
+/* Within one family: as it stands if it has one of its prefixes already
+ * ("perplexity/sonar", which is not "perplexity/perplexity/sonar"); else with
+ * each of them, then as it stands. */
 static bool
 look_up_family(query_t *query, const llmlab__family_t *family, const char *name,
                size_t size)
 {
     const char *prefixes = llmlab__price_text(query->builtin, family->prefixes);
     const char *family_name = llmlab__price_text(query->builtin, family->name);
+    const char *words = prefixes;
     const char *prefix;
     size_t prefix_size;
 
+    while (next_word(&words, &prefix, &prefix_size)) {
+        if (size > prefix_size && memcmp(name, prefix, prefix_size) == 0 &&
+            look_up(query, family_name, "", 0, name, size)) {
+            return true;
+        }
+    }
     while (next_word(&prefixes, &prefix, &prefix_size)) {
         if (look_up(query, family_name, prefix, prefix_size, name, size)) {
             return true;

@@ -372,6 +372,9 @@ put_reply(llmlab_span_t *span, const llmlab_reply_t *reply)
     if (reply->is_stream) {
         span->record.flags |= LLMLAB__RECORD_STREAM;
     }
+    if (reply->is_batch) {
+        span->record.flags |= LLMLAB__RECORD_BATCH;
+    }
     if (reply->is_error) {
         status = first_of(status, llmlab_span_set_error(span, reply->error_type,
                                                         reply->error_code, 0));

@@ -368,6 +368,9 @@ llmlab__reader_reply(const llmlab__reader_t *reader, llmlab_reply_t *out)
         llmlab__copy_text(reply->provider, sizeof(reply->provider),
                           llmlab__detect_provider(&facts, form));
     }
+    reply->is_batch = llmlab__word_is(reply->service_tier, "batch") ||
+                      llmlab__word_is(reply->api, "batches") ||
+                      llmlab__word_is(reply->api, "batch_generate_content");
     if (reply->usage_source == LLMLAB_USAGE_NONE) {
         estimate(&facts, reader->measures);
     }

@@ -55,6 +55,24 @@ test_no_key_is_found_by_a_part_of_it(void **state)
     }
 }
 
+/* A key that has its provider's prefix is itself, even where the prefix once
+ * more makes another key. */
+static void
+test_a_prefix_is_not_put_twice(void **state)
+{
+    const char *key = NULL;
+
+    (void)state;
+    assert_int_equal(
+        llmlab_pricing_resolve(NULL, "perplexity", "perplexity/sonar", &key),
+        LLMLAB_MATCH_EXACT);
+    assert_string_equal(key, "perplexity/sonar");
+    assert_int_equal(
+        llmlab_pricing_resolve(NULL, "openrouter", "openai/gpt-4o", &key),
+        LLMLAB_MATCH_EXACT);
+    assert_string_equal(key, "openrouter/openai/gpt-4o");
+}
+
 static void
 test_providers_have_many_names(void **state)
 {
@@ -117,6 +135,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_key_is_found_within_its_provider),
         cmocka_unit_test(test_no_key_is_found_by_a_part_of_it),
+        cmocka_unit_test(test_a_prefix_is_not_put_twice),
         cmocka_unit_test(test_providers_have_many_names),
         cmocka_unit_test(test_a_name_of_any_length_is_safe),
     };

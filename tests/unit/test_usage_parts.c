@@ -198,6 +198,34 @@ test_more_runs_than_room(void **state)
     }
 }
 
+/* Anthropic says of each result of a batch that it was one. */
+static void
+test_a_batch_is_priced_as_one(void **state)
+{
+    static const char text[] =
+        "{\"type\":\"message\",\"model\":\"claude-sonnet-4-6\",\"content\":[],"
+        "\"usage\":{\"input_tokens\":1000,\"output_tokens\":100,"
+        "\"service_tier\":\"batch\"}}";
+    recording_t *recording = recording_open();
+    llmlab_span_t *span = llmlab_span_start(recording_client(recording), NULL,
+                                            "x", LLMLAB_SPAN_LLM);
+    const llmlab__record_t *record;
+    char usd[LLMLAB_MONEY_TEXT];
+
+    (void)state;
+    assert_int_equal(llmlab_span_set_response(span, "anthropic", NULL, text,
+                                              sizeof(text) - 1),
+                     LLMLAB_OK);
+    llmlab_span_end(span);
+    assert_int_equal(recording_drain(recording), 1);
+    record = recording_next(recording);
+    llmlab_money_format((llmlab_money_t){record->cost[0], record->cost[1]},
+                        usd);
+    assert_string_equal(usd, "0.00225"); /* half of 3 and 15 */
+    assert_true((record->flags & LLMLAB__RECORD_BATCH) != 0);
+    recording_close(recording);
+}
+
 /* A span carries the parts to the worker; what is set later replaces them. */
 static void
 test_a_span_keeps_its_parts(void **state)
@@ -258,6 +286,7 @@ main(void)
         cmocka_unit_test(test_a_fallback),
         cmocka_unit_test(test_a_system_of_models),
         cmocka_unit_test(test_more_runs_than_room),
+        cmocka_unit_test(test_a_batch_is_priced_as_one),
         cmocka_unit_test(test_a_span_keeps_its_parts),
     };
 
