@@ -21,7 +21,7 @@ _numbers = itertools.count(1)
 class Step:
     """One step of a framework, below the step that the framework says."""
 
-    __slots__ = ("above", "call", "ended", "model", "number", "outer", "span")
+    __slots__ = ("above", "before", "call", "ended", "model", "number", "outer", "span")
 
     def __init__(self, span: Span, below: Step | None = None, *,
                  model: bool = False) -> None:
@@ -29,6 +29,7 @@ class Step:
         self.number = next(_numbers)
         self.model = model
         self.call: Call | None = None
+        self.before: Step | None = None  # which this one interrupts
         self.ended = False
         # A span that the program opened within that step goes between.
         inside = below is not None and below.outer is self.outer

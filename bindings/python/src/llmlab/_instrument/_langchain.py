@@ -29,7 +29,9 @@ _HIDDEN = "langsmith:hidden"
 
 _lock = threading.Lock()
 _steps: dict[Any, tuple[Step, bool]] = {}  # by run; False: an outer run's
-_model: ContextVar[Step | None] = ContextVar("llmlab_langchain", default=None)
+# The innermost model or retriever: LangChain itself keeps only who may have
+# runs within.
+_leaf: ContextVar[Step | None] = ContextVar("llmlab_langchain", default=None)
 
 
 def _name(serialized: Any, name: Any, otherwise: str) -> str:
@@ -79,7 +81,24 @@ def _begin_model(serialized: Any, given: Any, options: dict[str, Any]) -> None:
         step.span.set_model(None, _PROVIDERS.get(provider, provider))
     if model:
         step.span.set_request_model(model)
-    _model.set(step)
+    _enter(step)
+
+
+def _running() -> Step | None:
+    leaf = _leaf.get()
+    while leaf is not None and leaf.ended:  # in another context
+        leaf = leaf.before
+    return leaf
+
+
+def _enter(step: Step) -> None:
+    step.before = _running()
+    _leaf.set(step)
+
+
+def _leave(step: Step) -> None:
+    if _leaf.get() is step:
+        _leaf.set(step.before)
 
 
 def _end(run_id: Any, result: Any) -> None:
@@ -104,6 +123,7 @@ def _ended(run_id: Any) -> Step | None:
     if step is None or not own:
         return None
     step.ended = True
+    _leave(step)
     return step
 
 
@@ -111,8 +131,6 @@ def _end_model(run_id: Any, result: Any) -> None:
     step = _ended(run_id)
     if step is None:
         return
-    if _model.get() is step:
-        _model.set(None)
     if not step.finish():
         span = step.span
         guard(_tell, span, result)
@@ -172,9 +190,11 @@ def _handler() -> Any:
                _name(serialized, o.get("name"), "tool"), "tool", given)
 
     def retriever(serialized: Any, query: Any, o: dict[str, Any]) -> None:
-        _begin(o["run_id"], o.get("parent_run_id"),
-               _name(serialized, o.get("name"), "retriever"), "retrieval",
-               query)
+        step = _begin(o["run_id"], o.get("parent_run_id"),
+                      _name(serialized, o.get("name"), "retriever"),
+                      "retrieval", query)
+        if step is not None:
+            _enter(step)
 
     def token(*args: Any) -> None:
         step = _below(args[-1]["run_id"])
@@ -211,11 +231,11 @@ def patch(patches: Patch, module: ModuleType) -> None:
         config = running.get()
         manager = (config or {}).get("callbacks")
         chain = _below(getattr(manager, "parent_run_id", None))
-        model = _model.get()
-        if model is None or model.ended or (
-                chain is not None and chain.number > model.number):
+        leaf = _running()
+        if leaf is None or (
+                chain is not None and chain.number > leaf.number):
             return chain
-        return model
+        return leaf
 
     handler: ContextVar[Any] = ContextVar("llmlab_handler", default=_handler())
     hooks = module._configure_hooks
