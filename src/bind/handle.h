@@ -29,7 +29,7 @@
 
 typedef enum llmlab__handle_kind_e {
     LLMLAB__HANDLE_SPAN = 1,
-    LLMLAB__HANDLE_KEPT = 2, /* an ended span's traceparent */
+    LLMLAB__HANDLE_KEPT = 2, /* a llmlab__kept_t: an ended span */
     LLMLAB__HANDLE_STREAM = 4,
     LLMLAB__HANDLE_TEXT = 8,
     LLMLAB__HANDLE_PIN = 16 /* a call on a client is under way */

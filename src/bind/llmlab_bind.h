@@ -136,8 +136,9 @@ LLMLAB_API llmlab_bind_span_t llmlab_bind_begin_remote(
 LLMLAB_API llmlab_bind_status_t llmlab_bind_end(int64_t span);
 
 /** End a span but keep its place in the trace: the handle still works as a
- * parent and for traceparent and ids, until llmlab_bind_release(). For
- * languages in which a task may outlive the step that started it. */
+ * parent, which gives agent, user, session and tags, and for traceparent and
+ * ids, until llmlab_bind_release(). For languages in which a task may outlive
+ * the step that started it. */
 LLMLAB_API llmlab_bind_status_t llmlab_bind_end_keep(int64_t span);
 
 /** Give the handle up: discards a span that is open, forgets a kept one. */
@@ -254,6 +255,9 @@ LLMLAB_API llmlab_bind_status_t llmlab_bind_set_response(
 LLMLAB_API llmlab_bind_text_t llmlab_bind_span_cost(int64_t span);
 /** The W3C header that continues the trace elsewhere: 55 characters. */
 LLMLAB_API llmlab_bind_text_t llmlab_bind_traceparent(int64_t span);
+/** Who a live or kept span is for: {"agent","user","session","tags":[...]},
+ * each only if set. For who continues its trace in another process. */
+LLMLAB_API llmlab_bind_text_t llmlab_bind_identity(int64_t span);
 /** 32 and 16 hex digits. */
 LLMLAB_API llmlab_bind_text_t llmlab_bind_trace_id(int64_t span);
 LLMLAB_API llmlab_bind_text_t llmlab_bind_span_id(int64_t span);

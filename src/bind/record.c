@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "bind/client.h"
 #include "bind/document.h"
+#include "bind/kept.h"
 #include "bind/llmlab_bind.h"
 
 /* A call with the memory its pointers need. */
@@ -263,7 +264,9 @@ record_below(llmlab_client_t *client, int client_handle, call_t *call)
         if (parent->kind == LLMLAB__HANDLE_SPAN) {
             call->call.parent = parent->object;
         } else {
-            call->call.traceparent = llmlab_text_of(parent->object);
+            const llmlab__kept_t *kept = parent->object;
+
+            call->call.traceparent = llmlab_text_of(kept->traceparent);
         }
         status = llmlab_record_call(client, &call->call);
     }

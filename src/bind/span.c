@@ -8,6 +8,7 @@
 #include "bind/cstrings.h"
 #include "bind/document.h"
 #include "bind/handle.h"
+#include "bind/kept.h"
 #include "bind/llmlab_bind.h"
 #include "bind/report.h"
 #include "bind/text.h"
@@ -63,7 +64,10 @@ start_below(llmlab_span_t **out, llmlab_client_t *client, int client_handle,
         *out = llmlab_span_start_n(client, parent->object, name, name_size,
                                    (llmlab_span_kind_t)kind);
     } else {
-        *out = start_remote(client, parent->object, name, name_size, kind);
+        const llmlab__kept_t *kept = parent->object;
+
+        *out = start_remote(client, kept->traceparent, name, name_size, kind);
+        llmlab__kept_inherit(kept, *out);
     }
     llmlab__handle_let_go(parent);
     return status;
@@ -158,20 +162,19 @@ llmlab_bind_status_t
 llmlab_bind_end_keep(int64_t span)
 {
     llmlab__slot_t *slot;
-    char *kept;
+    llmlab__kept_t *kept;
     llmlab_status_t status =
         llmlab__handle_hold(&slot, span, LLMLAB__HANDLE_SPAN);
 
     if (status != LLMLAB_OK) {
         return status;
     }
-    kept = llmlab__alloc(LLMLAB_TRACEPARENT_TEXT);
+    kept = llmlab__kept_new(slot->object);
     if (kept == NULL) {
         status = llmlab_span_end(slot->object);
         llmlab__handle_free(slot);
         return status;
     }
-    llmlab_span_traceparent(slot->object, kept);
     status = llmlab_span_end(slot->object);
     slot->kind = LLMLAB__HANDLE_KEPT;
     slot->object = kept;
@@ -379,7 +382,9 @@ piece_of_traceparent(int64_t span, size_t first, size_t size)
     if (slot->kind == LLMLAB__HANDLE_SPAN) {
         status = llmlab_span_traceparent(slot->object, header);
     } else {
-        memcpy(header, slot->object, sizeof header);
+        const llmlab__kept_t *kept = slot->object;
+
+        memcpy(header, kept->traceparent, sizeof header);
     }
     llmlab__handle_let_go(slot);
     if (status != LLMLAB_OK) {

@@ -53,6 +53,7 @@ try_span(const char *text, size_t size)
     drop(llmlab_bind_span_cost(span));
     llmlab_bind_release(span);
     drop(llmlab_bind_traceparent(span));
+    drop(llmlab_bind_identity(span));
 }
 
 /* One client for all inputs. The leak checker does not see into mappings,

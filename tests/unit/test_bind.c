@@ -388,6 +388,45 @@ test_response_is_read_and_priced(void **state)
 }
 
 static void
+test_whom_it_is_for(void **state)
+{
+    char text[200];
+    char agent[200];
+    int client = open_memory();
+    int64_t span = llmlab_bind_begin(client, 0, S("run"), LLMLAB_SPAN_AGENT);
+    int64_t below;
+
+    (void)state;
+    take_string(llmlab_bind_identity(span), text, sizeof text);
+    assert_string_equal(text, "{\"agent\":\"run\",\"tags\":[]}");
+    assert_int_equal(llmlab_bind_set_user(span, S("u")), LLMLAB_OK);
+    assert_int_equal(llmlab_bind_set_session(span, S("s")), LLMLAB_OK);
+    assert_int_equal(llmlab_bind_add_tag(span, S("t")), LLMLAB_OK);
+    assert_int_equal(llmlab_bind_add_tag(span, S("v")), LLMLAB_OK);
+    take_string(llmlab_bind_identity(span), text, sizeof text);
+    assert_string_equal(text, "{\"agent\":\"run\",\"user\":\"u\","
+                              "\"session\":\"s\",\"tags\":[\"t\",\"v\"]}");
+
+    /* What begins below an ended span is for the same. */
+    assert_int_equal(llmlab_bind_end_keep(span), LLMLAB_OK);
+    take_string(llmlab_bind_identity(span), agent, sizeof agent);
+    assert_string_equal(agent, text);
+    below = llmlab_bind_begin(client, span, S("late"), LLMLAB_SPAN_TOOL);
+    take_string(llmlab_bind_identity(below), agent, sizeof agent);
+    assert_string_equal(agent, text);
+    assert_int_equal(llmlab_bind_end(below), LLMLAB_OK);
+    below = llmlab_bind_begin(client, span, S("other"), LLMLAB_SPAN_AGENT);
+    take_string(llmlab_bind_identity(below), agent, sizeof agent);
+    assert_string_equal(agent, "{\"agent\":\"other\",\"user\":\"u\","
+                               "\"session\":\"s\",\"tags\":[\"t\",\"v\"]}");
+    assert_int_equal(llmlab_bind_end(below), LLMLAB_OK);
+    assert_int_equal(llmlab_bind_release(span), LLMLAB_OK);
+    assert_int_equal(llmlab_bind_identity(span), LLMLAB_ESTALE);
+    assert_int_equal(llmlab_bind_identity(0), LLMLAB_EDISABLED);
+    assert_int_equal(llmlab_bind_close(client, 1000), LLMLAB_OK);
+}
+
+static void
 test_ids_and_kept_places(void **state)
 {
     char parent[LLMLAB_TRACEPARENT_TEXT];
@@ -702,6 +741,7 @@ main(void)
         cmocka_unit_test(test_every_setter_reaches_the_wire),
         cmocka_unit_test(test_odd_strings),
         cmocka_unit_test(test_response_is_read_and_priced),
+        cmocka_unit_test(test_whom_it_is_for),
         cmocka_unit_test(test_ids_and_kept_places),
         cmocka_unit_test(test_texts_are_taken_once),
         cmocka_unit_test(test_record),

@@ -5624,6 +5624,35 @@ fail:
 }
 
 
+SWIGINTERN PyObject *_wrap_llmlab_bind_identity(PyObject *self, PyObject *args) {
+  PyObject *resultobj = 0;
+  int64_t arg1 ;
+  long long val1 ;
+  int ecode1 = 0 ;
+  PyObject *swig_obj[1] ;
+  llmlab_bind_text_t result;
+  
+  (void)self;
+  if (!args) SWIG_fail;
+  swig_obj[0] = args;
+  ecode1 = SWIG_AsVal_long_SS_long(swig_obj[0], &val1);
+  if (!SWIG_IsOK(ecode1)) {
+    SWIG_exception_fail(SWIG_ArgError(ecode1), "in method '" "llmlab_bind_identity" "', argument " "1"" of type '" "int64_t""'");
+  } 
+  arg1 = (int64_t)(val1);
+  result = (llmlab_bind_text_t)llmlab_bind_identity(arg1);
+  {
+    resultobj = llmlab_text_out(result);
+    if (resultobj == NULL) {
+      SWIG_fail;
+    }
+  }
+  return resultobj;
+fail:
+  return NULL;
+}
+
+
 SWIGINTERN PyObject *_wrap_llmlab_bind_trace_id(PyObject *self, PyObject *args) {
   PyObject *resultobj = 0;
   int64_t arg1 ;
@@ -6070,6 +6099,7 @@ static PyMethodDef SwigMethods[] = {
 	 { "llmlab_bind_set_response", _wrap_llmlab_bind_set_response, METH_VARARGS, NULL},
 	 { "llmlab_bind_span_cost", _wrap_llmlab_bind_span_cost, METH_O, NULL},
 	 { "llmlab_bind_traceparent", _wrap_llmlab_bind_traceparent, METH_O, NULL},
+	 { "llmlab_bind_identity", _wrap_llmlab_bind_identity, METH_O, NULL},
 	 { "llmlab_bind_trace_id", _wrap_llmlab_bind_trace_id, METH_O, NULL},
 	 { "llmlab_bind_span_id", _wrap_llmlab_bind_span_id, METH_O, NULL},
 	 { "llmlab_bind_stream_new", _wrap_llmlab_bind_stream_new, METH_VARARGS, NULL},

@@ -86,6 +86,53 @@ with trace("around") as around:
                                                 "step"]
 
 
+@pytest.mark.parametrize("how", ["os.fork", "multiprocessing"])
+def test_a_fork_is_for_the_same_user(run, tmp_path, how):
+    """As a thread would be: what runs inside a trace is for its user, wherever
+    it runs. root=True begins anew."""
+    out = tmp_path / "out.jsonl"
+    fork = """
+    pid = os.fork()
+    if pid == 0:
+        both()
+        if os.fork() == 0:
+            with span("grandchild"): pass
+            llmlab.close()
+            os._exit(0)
+        os.wait()
+        llmlab.close()
+        os._exit(0)
+    os.waitpid(pid, 0)
+""" if how == "os.fork" else """
+    child = multiprocessing.get_context("fork").Process(target=both)
+    child.start()
+    child.join()
+"""
+    run(FLOWS + """
+def both():
+    with span("inner", tags=["c"]):
+        with span("below"): pass
+    with trace("agent"): pass
+    with trace("anew", root=True): pass
+
+with trace("around", user="u1", tags=["a", "b"]) as around:
+    around.set_session("s1")
+""" + fork, LLMLAB_EXPORTER="file", LLMLAB_EXPORTER_FILE=str(out))
+    found = {s["name"]: s for s in steps(out)}
+    around = found["around"]
+    for name in ("inner", "below", "agent", "grandchild"):
+        if name == "grandchild" and how != "os.fork":
+            continue
+        step = found[name]
+        assert step["trace_id"] == around["trace_id"]
+        assert step["user"] == "u1" and step["session"] == "s1"
+        assert step["agent"] == ("agent" if name == "agent" else "around")
+        assert step["tags"] == (["a", "b", "c"] if name in ("inner", "below")
+                                else ["a", "b"])
+    assert "user" not in found["anew"] and "tags" not in found["anew"]
+    assert found["anew"]["trace_id"] != around["trace_id"]
+
+
 def test_fork_warns_of_no_thread(run):
     run(FLOWS + """
 llmlab.init(exporter="memory")

@@ -384,10 +384,11 @@ async def test_a_task_that_outlives_its_parent(captured):
         with span("late"):
             pass
 
-    with trace("root"):
+    with trace("root", user="u1"):
         task = asyncio.create_task(late())
     await task
     assert parent_of(captured, "late") == "root"
+    assert captured.span("late")["user"] == "u1"
 
 
 def test_threads(captured):

@@ -156,11 +156,17 @@ class Span(_Base):
             return 0
         if not client._handle:
             client = self._client = _client.default or _client.ensure()
+        place, who = parent._remote or (None, {})
         handle: int = lib.llmlab_bind_begin_remote(
-            client._handle, parent._remote, self._name, kind)
+            client._handle, place, self._name, kind)
         if handle < 0:
             client.refused(handle)
             return 0
+        self._handle = handle
+        # An agent's span has its own.
+        agent = None if self._kind == "agent" else who.get("agent")
+        self._set_extra((None, None, agent, who.get("user"),
+                         who.get("session"), who.get("tags")))
         return handle
 
     def _set_extra(self, extra: tuple[Any, ...]) -> None:
@@ -401,6 +407,11 @@ class Span(_Base):
     def span_id(self) -> str:
         """16 hex digits; "" when off."""
         return self._text(lib.llmlab_bind_span_id)
+
+    def _who(self) -> dict[str, Any]:
+        who: dict[str, Any] = json.loads(
+            self._text(lib.llmlab_bind_identity) or "{}")
+        return who
 
     # How.
 
@@ -683,8 +694,8 @@ def _async_generator(function: Callable[..., Any],
 
 def _before_fork() -> None:
     here = _here()
-    if here is not None and here._remote is None:
-        here._remote = here.traceparent
+    if here is not None and here.traceparent:
+        here._remote = (here.traceparent, here._who())
 
 
 os.register_at_fork(before=_before_fork)

@@ -29,7 +29,9 @@ class SpanBase:
     _client: LLMLab | None
     _attributes: Mapping[str, Any] | None
     _token: Any
-    _remote: str | None  # for where the handle means nothing: a forked child
+    # For where the handle means nothing, a forked child: its traceparent, and
+    # whom it is for.
+    _remote: tuple[str, dict[str, Any]] | None
     _extra: tuple[Any, ...] | None
     _handle: int
     _ended: bool
