@@ -46,6 +46,12 @@ void llmlab__api_invitation_delete(llmlab__request_t *request);
 void llmlab__api_accounts_list(llmlab__request_t *request);
 void llmlab__api_account_patch(llmlab__request_t *request);
 void llmlab__api_account_reset(llmlab__request_t *request);
+void llmlab__api_providers_list(llmlab__request_t *request);
+void llmlab__api_provider_create(llmlab__request_t *request);
+void llmlab__api_provider_get(llmlab__request_t *request);
+void llmlab__api_provider_patch(llmlab__request_t *request);
+void llmlab__api_provider_delete(llmlab__request_t *request);
+void llmlab__api_provider_verify(llmlab__request_t *request);
 /* Reply to a batch that the store has seen. */
 void llmlab__api_ingest_reply(llmlab__request_t *request);
 

@@ -10,8 +10,8 @@
 #include "base/json_dom.h"
 #include "base/json_write.h"
 #include "http/inflate.h"
-#include "services/answer_cache.h"
 #include "server.h"
+#include "services/answer_cache.h"
 
 struct MHD_Connection;
 struct llmlab__route_s;

@@ -6,7 +6,6 @@
 #include "base/id.h"
 #include "base/u128.h"
 
-
 /* U+0000 would end the text for half of those who read it later. */
 static bool
 nul_replace(llmlab__arena_t *arena, llmlab__text_t *text)

@@ -1076,6 +1076,76 @@ class Unforwarded(Base):
         self.assertEqual(log[0]["address"], "127.0.0.1")
 
 
+class Providers(Base):
+    path = "/v1/projects/one/providers"
+    secret = "sk-admin-" + "fake" * 10
+
+    def files(self):
+        data = b""
+        for name in os.listdir(self.server.folder):
+            with open(os.path.join(self.server.folder, name), "rb") as file:
+                data += file.read()
+        return data
+
+    def test_T12_a_secret_never_comes_back(self):
+        made = self.good(201, self.ask("POST", self.path, self.admin, {
+            "provider": "openai", "name": "main", "credential": self.secret,
+            "settings": {"organization": "org-1"}}, Idempotency_Key="p1"))
+        self.assertEqual((made["status"], made["credential_hint"],
+                          made["settings"]), (
+            "unverified", self.secret[-4:], {"organization": "org-1"}))
+        path = self.path + "/%d" % made["id"]
+        changed = self.good(200, self.ask("PATCH", path, self.admin,
+                                          {"name": "other"}))
+        self.assertEqual((changed["name"], changed["credential_hint"]),
+                         ("other", self.secret[-4:]))
+        for method, where, body in (
+                ("GET", self.path, None), ("GET", path, None),
+                ("GET", "/v1/projects/one/audit", None),
+                ("POST", path + "/verify", None),
+                ("POST", self.path, {"provider": "openai", "name": "x",
+                                     "credential": self.secret[3:]}),
+                ("PATCH", path, {"credential": self.secret + "\n"})):
+            reply = json.dumps(self.ask(method, where, self.admin, body)[2])
+            self.assertNotIn(self.secret[:-4], reply, where)
+            self.assertNotIn(self.secret[3:], reply, where)
+        self.assertNotIn(self.secret.encode(), self.files())
+        self.good(204, self.ask("DELETE", path, self.admin))
+        self.bad(404, "no-such-provider-account", self.ask(
+            "GET", path, self.admin))
+
+    def test_bad_input(self):
+        good = {"provider": "openai", "name": "bad", "credential": self.secret}
+        for change, field in (
+                ({"provider": "nobody"}, "provider"), ({"name": ""}, "name"),
+                ({"name": "x" * 129}, "name"),
+                ({"credential": "sk-proj-fake"}, "credential"),
+                ({"credential": ""}, "credential"),
+                ({"credential": "sk-admin-" + "x" * 70000}, "credential"),
+                ({"settings": {"what": "x"}}, "what"),
+                ({"settings": {"organization": 5}}, "organization"),
+                ({"settings": []}, "settings"),
+                ({"provider": "google"}, "credential")):
+            self.bad(400, "bad-field", self.ask(
+                "POST", self.path, self.admin, dict(good, **change)), field)
+        made = self.good(201, self.ask("POST", self.path, self.admin, good))
+        self.bad(409, "name-taken", self.ask("POST", self.path, self.admin,
+                                             good))
+        path = self.path + "/%d" % made["id"]
+        self.bad(412, "changed-meanwhile", self.ask(
+            "PATCH", path, self.admin, {"name": "z"}, If_Match='"9"'))
+        self.bad(409, "cannot-verify", self.ask("POST", path + "/verify",
+                                                self.admin))
+        # Who may look may not change.
+        viewer = self.person("one", "viewer")
+        self.assertEqual(viewer.ask("GET", path)[0], 200)
+        for method in ("PATCH", "DELETE"):
+            self.bad(403, "forbidden", viewer.ask(
+                method, path, {} if method == "PATCH" else None))
+        self.bad(404, "no-such-provider-account", self.ask(
+            "GET", "/v1/projects/two/providers/%d" % made["id"], self.admin))
+
+
 class MasterKey(Base):
     def run_server(self, *arguments):
         return subprocess.run([SERVER, *arguments], capture_output=True,
@@ -1087,6 +1157,10 @@ class MasterKey(Base):
         self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
         token = self.good(200, self.ask("POST", "/v1/auth/token",
                                         self.read))["access_token"]
+        self.good(201, self.ask("POST", "/v1/projects/one/providers",
+                                self.admin, {
+                                    "provider": "aws", "name": "a",
+                                    "credential": "example"}))
         result = self.run_server("secrets", "rekey", "--data", folder)
         self.assertNotEqual(result.returncode, 0)
         self.assertIn("serves", result.stderr)
@@ -1096,6 +1170,7 @@ class MasterKey(Base):
                 before = file.read()
             result = self.run_server("secrets", "rekey", "--data", folder)
             self.assertEqual(result.returncode, 0, result.stderr)
+            self.assertIn("1 secrets", result.stdout)
             with open(path) as file:
                 after = file.read()
             self.assertNotEqual(before, after)
