@@ -12,16 +12,15 @@ typedef struct checker_s {
     const llmlab__price_table_t *table;
     const llmlab__price_row_t *row;
     const llmlab__period_t *period;
-    unsigned faults;
+    llmlab__faults_t *faults;
 } checker_t;
 
 static void
-fault(checker_t *checker, unsigned rate_class, const char *what)
+fault(const checker_t *checker, unsigned rate_class, const char *what)
 {
-    fprintf(stderr, "%s: %s: %s\n",
-            llmlab__price_text(checker->table, checker->row->key),
-            llmlab__rate_name(rate_class), what);
-    checker->faults++;
+    llmlab__fault(checker->faults,
+                  llmlab__price_text(checker->table, checker->row->key),
+                  llmlab__rate_name(rate_class), what);
 }
 
 static bool
@@ -54,7 +53,7 @@ within(uint64_t rate, uint64_t base, unsigned low, unsigned high)
 
 /* A tier against the standard rate of the same class. */
 static void
-check_tier(checker_t *checker, unsigned rate_class, unsigned tier,
+check_tier(const checker_t *checker, unsigned rate_class, unsigned tier,
            uint64_t amount)
 {
     static const struct {
@@ -81,7 +80,7 @@ check_tier(checker_t *checker, unsigned rate_class, unsigned tier,
 
 /* A context tier against the base, and input's against output's. */
 static void
-check_context(checker_t *checker, unsigned rate_class, unsigned context,
+check_context(const checker_t *checker, unsigned rate_class, unsigned context,
               uint64_t amount)
 {
     uint64_t other;
@@ -97,34 +96,39 @@ check_context(checker_t *checker, unsigned rate_class, unsigned context,
     }
 }
 
+/* Providers charge a write what input costs, a quarter more, or twice as much.
+ * Zero is written where a source does not know. */
+static bool
+is_write_price(uint64_t rate, uint64_t input)
+{
+    return rate == 0 || within(rate, input, 100, 100) ||
+           within(rate, input, 125, 125) || within(rate, input, 200, 200);
+}
+
+/* A cache rate against the input rate of the same tier and context. */
 static void
-check_cache(checker_t *checker)
+check_cache(const checker_t *checker, unsigned rate_class, unsigned tier,
+            unsigned context, uint64_t amount)
 {
     uint64_t input;
-    uint64_t rate;
 
-    if (!find_rate(checker, LLMLAB__INPUT, LLMLAB__TIER_STANDARD, 0, &input)) {
+    if (!find_rate(checker, LLMLAB__INPUT, tier, context, &input)) {
         return;
     }
-    if (find_rate(checker, LLMLAB__CACHE_READ, LLMLAB__TIER_STANDARD, 0,
-                  &rate) &&
-        rate > input) {
-        fault(checker, LLMLAB__CACHE_READ, "is dearer than input");
+    if (rate_class == LLMLAB__CACHE_READ && amount > input) {
+        fault(checker, rate_class, "is dearer than input");
     }
-    if (find_rate(checker, LLMLAB__CACHE_WRITE, LLMLAB__TIER_STANDARD, 0,
-                  &rate) &&
-        rate != 0 && !within(rate, input, 100, 200)) {
-        fault(checker, LLMLAB__CACHE_WRITE, "is not 1x to 2x input");
+    if (rate_class == LLMLAB__CACHE_WRITE && !is_write_price(amount, input)) {
+        fault(checker, rate_class, "is not 1x, 1.25x or 2x input");
     }
-    if (find_rate(checker, LLMLAB__CACHE_WRITE_1H, LLMLAB__TIER_STANDARD, 0,
-                  &rate) &&
-        rate != 0 && !within(rate, input, 200, 200)) {
-        fault(checker, LLMLAB__CACHE_WRITE_1H, "is not 2x input");
+    if (rate_class == LLMLAB__CACHE_WRITE_1H && amount != 0 &&
+        !within(amount, input, 200, 200)) {
+        fault(checker, rate_class, "is not 2x input");
     }
 }
 
 static void
-check_period(checker_t *checker)
+check_period(const checker_t *checker)
 {
     const uint32_t *rates = checker->table->rates + checker->period->rates;
     unsigned i;
@@ -150,14 +154,15 @@ check_period(checker_t *checker)
         } else if (tier == LLMLAB__TIER_STANDARD) {
             check_context(checker, rate_class, context, amount);
         }
+        check_cache(checker, rate_class, tier, context, amount);
     }
-    check_cache(checker);
 }
 
-unsigned
-llmlab__check_table(const llmlab__price_table_t *table)
+void
+llmlab__check_table(llmlab__faults_t *faults,
+                    const llmlab__price_table_t *table)
 {
-    checker_t checker = {table, NULL, NULL, 0};
+    checker_t checker = {table, NULL, NULL, faults};
     uint32_t i;
     uint16_t j;
 
@@ -168,5 +173,4 @@ llmlab__check_table(const llmlab__price_table_t *table)
             check_period(&checker);
         }
     }
-    return checker.faults;
 }

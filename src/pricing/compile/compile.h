@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "faults.h"
 #include "pricing/build.h"
 
 /* Write the table as a C source that defines llmlab__price_table_builtin().
@@ -12,7 +13,13 @@
 bool llmlab__emit_table(FILE *file, const llmlab__build_t *build,
                         const llmlab__price_table_t *table);
 
-/* Tell prices that cannot be right on stderr; returns their number. */
-unsigned llmlab__check_table(const llmlab__price_table_t *table);
+/* Find prices that cannot be right. */
+void llmlab__check_table(llmlab__faults_t *faults,
+                         const llmlab__price_table_t *table);
+/* Find those that a second source contradicts. False when root is no such
+ * file, after a line on stderr. */
+bool llmlab__check_second(llmlab__faults_t *faults,
+                          const llmlab__price_table_t *table,
+                          const cJSON *root);
 
 #endif

@@ -1,4 +1,5 @@
-/* usage: price-compiler OUT.c REPORT PROVIDERS.json PRICES.json */
+/* usage: price-compiler OUT.c REPORT PROVIDERS.json PRICES.json REVIEWED.json
+ * SECOND.json */
 #include "compile.h"
 
 #include <stdlib.h>
@@ -43,22 +44,63 @@ read_file(const char *path, size_t *out_size)
     return text;
 }
 
-static bool
-add_file(llmlab__build_t *build, const char *path)
+static cJSON *
+read_json(const char *path)
 {
     size_t size;
     char *text = read_file(path, &size);
     cJSON *root = NULL;
-    bool added = text != NULL &&
-                 llmlab__json_dom_parse(&root, text, size, 32) == LLMLAB_OK &&
-                 llmlab__price_file_own(build, root, NULL) == LLMLAB_OK;
 
-    if (text != NULL && !added) {
+    if (text != NULL &&
+        llmlab__json_dom_parse(&root, text, size, 32) != LLMLAB_OK) {
         fprintf(stderr, "%s: %s\n", path, llmlab_status_detail());
     }
-    cJSON_Delete(root);
     free(text);
+    return root;
+}
+
+static bool
+add_file(llmlab__build_t *build, const char *path)
+{
+    cJSON *root = read_json(path);
+    bool added = root != NULL;
+
+    if (added && llmlab__price_file_own(build, root, NULL) != LLMLAB_OK) {
+        fprintf(stderr, "%s: %s\n", path, llmlab_status_detail());
+        added = false;
+    }
+    cJSON_Delete(root);
     return added;
+}
+
+/* Is everything right with the table that can be told? */
+static bool
+check(const llmlab__price_table_t *table, const char *reviewed_path,
+      const char *second_path)
+{
+    cJSON *reviewed = read_json(reviewed_path);
+    cJSON *second = read_json(second_path);
+    llmlab__faults_t faults;
+    bool is_sound = reviewed != NULL && second != NULL &&
+                    llmlab__faults_init(&faults, reviewed);
+
+    if (is_sound) {
+        llmlab__check_table(&faults, table);
+        is_sound = llmlab__check_second(&faults, table, second);
+    }
+    if (is_sound) {
+        llmlab__faults_close(&faults);
+        is_sound = faults.count == 0;
+        if (!is_sound) {
+            fprintf(stderr,
+                    "%u prices cannot be right: correct them, or say in %s "
+                    "why they are\n",
+                    faults.count, reviewed_path);
+        }
+    }
+    cJSON_Delete(reviewed);
+    cJSON_Delete(second);
+    return is_sound;
 }
 
 static bool
@@ -84,10 +126,11 @@ main(int argc, char **argv)
     llmlab__build_t build;
     report_t report = {NULL, 0};
     int result = EXIT_FAILURE;
-    unsigned faults;
 
-    if (argc != 5) {
-        fprintf(stderr, "usage: %s OUT.c REPORT PROVIDERS.json PRICES.json\n",
+    if (argc != 7) {
+        fprintf(stderr,
+                "usage: %s OUT.c REPORT PROVIDERS.json PRICES.json "
+                "REVIEWED.json SECOND.json\n",
                 argv[0]);
         return EXIT_FAILURE;
     }
@@ -106,9 +149,7 @@ main(int argc, char **argv)
         fprintf(stderr, "%s: %s\n", argv[4], llmlab_status_detail());
         goto out;
     }
-    faults = llmlab__check_table(&table);
-    if (faults > 0) {
-        fprintf(stderr, "%s: %u prices cannot be right\n", argv[4], faults);
+    if (!check(&table, argv[5], argv[6])) {
         goto out;
     }
     fprintf(report.file, "%u models, %u rates rounded\n", table.row_count,
