@@ -20,6 +20,7 @@ typedef struct loader_s {
     size_t loose_at;
     size_t loose_records_end;
     uint64_t loose_last;
+    uint64_t torn; /* before the last CONSUMED */
 } loader_t;
 
 static bool
@@ -70,6 +71,7 @@ note_frame(loader_t *loader, llmlab__segment_t *segment, size_t at,
         return true;
     case LLMLAB__FRAME_CONSUMED:
         loader->loose = NULL;
+        loader->torn = out->torn;
         llmlab__buf_append(&out->consumed, payload, frame->size);
         return true;
     case LLMLAB__FRAME_SEALED:
@@ -290,6 +292,8 @@ llmlab__segments_load(llmlab__segments_t *segments, bool has_rings,
         return false;
     }
     if (has_rings) {
+        /* What is torn at the end is whole in the rings. */
+        out->torn = loader.torn;
         cut_loose(&loader);
     }
     return true;

@@ -16,6 +16,7 @@ whole URL is served as a proxy would, and what it was allowed by is told.
   commit_drop   store, then close                  slow        a byte a second
   delay:S       store, answer after S seconds      reject      refuse record 1
   max:N         from now on 413 above N records
+  else:WORD     from now on WORD instead of ok
 """
 
 import asyncio
@@ -33,6 +34,7 @@ class Peer:
     def __init__(self, words):
         self.script = words
         self.max_count = None
+        self.otherwise = "ok"
         self.stored = {}        # instance -> set of record numbers
         self.twice = 0          # records that came again
         self.requests = 0
@@ -126,7 +128,7 @@ async def ingest(peer, writer, headers, body):
     """False: the connection is done with."""
     peer.requests += 1
     peer.times.append(time.monotonic())
-    word = peer.script.pop(0) if peer.script else "ok"
+    word = peer.script.pop(0) if peer.script else peer.otherwise
     if word.startswith("max:"):
         peer.max_count = int(word[4:])
         word = "ok"
@@ -185,7 +187,11 @@ async def serve(peer, reader, writer):
                     [path, headers.get("proxy-authorization", "")])
                 path = "/" + path.split("/", 3)[3]
             if path == "/script":
-                peer.script.extend(json.loads(body))
+                for word in json.loads(body):
+                    if word.startswith("else:"):
+                        peer.otherwise = word[5:]
+                    else:
+                        peer.script.append(word)
                 writer.write(reply(200, b"{}"))
             elif path == "/report":
                 writer.write(reply(200, json.dumps(peer.report()).encode()))

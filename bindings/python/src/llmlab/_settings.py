@@ -26,7 +26,10 @@ class Settings(TypedDict, total=False):
     queue_ring_bytes: int | str | None
     queue_full: Literal["drop", "wait"] | None
     queue_wait_ms: int | str | None
-    queue_memory: Literal["auto", "tmpfs", "anonymous"] | None
+    spool_mode: str | os.PathLike[str] | None
+    spool_max_bytes: int | str | None
+    spool_ring_dir: str | os.PathLike[str] | None
+    exit_flush_ms: int | str | None
     batch_max_calls: int | str | None
     batch_max_age_ms: int | str | None
     batch_max_bytes: int | str | None
@@ -35,6 +38,7 @@ class Settings(TypedDict, total=False):
     retry_base_ms: int | str | None
     retry_max_ms: int | str | None
     retry_probe_ms: int | str | None
+    retry_pace_ms: int | str | None
     http_connect_timeout_ms: int | str | None
     http_timeout_ms: int | str | None
     tls_ca_file: str | os.PathLike[str] | None
