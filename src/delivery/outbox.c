@@ -162,3 +162,27 @@ llmlab__outbox_note_seal(llmlab__outbox_t *outbox, const llmlab__batch_t *batch)
         llmlab__outbox_count_written(outbox);
     }
 }
+
+/* The first record that it still has. */
+static uint64_t
+first_held(const llmlab__outbox_t *outbox)
+{
+    const llmlab__batches_t *batches = &outbox->batches;
+
+    if (batches->count > 0) {
+        return batches->sealed[batches->first].first;
+    }
+    return batches->open.count > 0 ? batches->open.first : outbox->next_number;
+}
+
+void
+llmlab__outbox_note_gone(llmlab__outbox_t *outbox)
+{
+    uint64_t first = first_held(outbox);
+
+    if (first > 1 && first > outbox->gone_until &&
+        llmlab__segments_note(&outbox->segments, LLMLAB__FRAME_GONE, first,
+                              NULL, 0)) {
+        outbox->gone_until = first;
+    }
+}

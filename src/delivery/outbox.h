@@ -37,6 +37,7 @@ typedef struct llmlab__outbox_s {
     uint64_t written_until;   /* records below it are on disk, or gone, and */
     uint64_t spooled_until;   /* the ledger knows */
     uint64_t sealed_until;    /* of batches that the segments tell */
+    uint64_t gone_until;      /* likewise, of records that have left */
     bool was_split;           /* a batch was: its end is below that */
     uint64_t taken;           /* by the drain under way: records, and */
     uint64_t corrupt;         /* such as failed their check */
@@ -72,6 +73,10 @@ void llmlab__outbox_delete(llmlab__outbox_t *outbox);
 /* Have the segments tell where this batch ends: it may now be sent. */
 void llmlab__outbox_note_seal(llmlab__outbox_t *outbox,
                               const llmlab__batch_t *batch);
+
+/* Have them tell, with the next write, which records have left, lest they are
+ * sent again. */
+void llmlab__outbox_note_gone(llmlab__outbox_t *outbox);
 
 /* outbox_load.c: take up what a process left in its segments; its rings, where
  * they are here, are in outbox->rings. False: as llmlab__segments_load().

@@ -37,6 +37,8 @@ static const llmlab__batch_limits_t unlimited = {UINT32_MAX / 2, SIZE_MAX / 4,
 typedef struct maker_s {
     llmlab__outbox_t *outbox;
     boundaries_t boundaries;
+    uint64_t gone_until;
+    uint64_t last_number; /* read so far */
     uint64_t records;
 } maker_t;
 
@@ -57,6 +59,12 @@ add_segment(maker_t *maker, llmlab__segment_t *segment,
     while (cursor.offset < segment->records_end &&
            llmlab__segments_read(&cursor, &record, &number, &sound)) {
         if (!sound) {
+            continue;
+        }
+        maker->last_number = number != 0 ? number : maker->last_number;
+        /* A chunk's number is that of the record to come. */
+        if (maker->last_number + (number == 0) < maker->gone_until) {
+            start = cursor;
             continue;
         }
         if (number != 0 && batches->open.count > 0 &&
@@ -141,6 +149,8 @@ llmlab__outbox_load(llmlab__outbox_t *outbox, uint64_t *torn)
         outbox->sealed_until = maker.boundaries.at[count - 1];
     }
     outbox->next_number = load.last_number + 1;
+    outbox->gone_until = load.gone_until;
+    maker.gone_until = load.gone_until;
     ok = make_batches(&maker);
     if (ok && outbox->rings != NULL) {
         align_rings(outbox, &load);

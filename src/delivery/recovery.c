@@ -451,6 +451,21 @@ llmlab__worker_tend(llmlab__worker_t *worker, int64_t now_ns)
     }
 }
 
+/* What stays is for the next process, what has left is not. */
+static void
+bequeath(llmlab__outbox_t *outbox)
+{
+    if (llmlab__outbox_is_empty(outbox)) {
+        if (outbox->rings == NULL ||
+            llmlab__ring_set_pending_bytes(outbox->rings) == 0) {
+            llmlab__outbox_delete(outbox);
+        }
+        return;
+    }
+    llmlab__outbox_note_gone(outbox);
+    llmlab__outbox_write(outbox);
+}
+
 void
 llmlab__worker_leave(llmlab__worker_t *worker)
 {
@@ -458,16 +473,16 @@ llmlab__worker_leave(llmlab__worker_t *worker)
 
     while ((outbox = worker->adopted) != NULL) {
         worker->adopted = outbox->next;
-        if (outbox->rings != NULL) {
+        if (outbox->rings == NULL) {
+            bequeath(outbox);
+        } else {
             /* What was read of it may be nowhere else. */
             llmlab__ring_set_keep_file(outbox->rings);
         }
         llmlab__outbox_cleanup(outbox);
         llmlab__free(outbox);
     }
-    if (llmlab__outbox_is_empty(&worker->own)) {
-        llmlab__outbox_delete(&worker->own);
-    }
+    bequeath(&worker->own);
     llmlab__claim_release(&worker->own.claim);
     worker->own.segments.spool = NULL;
     llmlab__spool_close(&worker->spool);

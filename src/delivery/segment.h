@@ -46,9 +46,11 @@ typedef enum llmlab__frame_type_e {
                                    written (llmlab__ring_position_t each): what
                                    lies before is in the segments. One frame
                                    ends all records of one drain */
-    LLMLAB__FRAME_SEALED = 3    /* a batch ends before the number, and may have
-                                   been sent: who sends it again must cut it at
-                                   the same place */
+    LLMLAB__FRAME_SEALED = 3,   /* a batch ends before the number, and may have
+                                  been sent: who sends it again must cut it at
+                                  the same place */
+    LLMLAB__FRAME_GONE = 4 /* records below the number have left: delivered,
+                              refused, or dropped and counted */
 } llmlab__frame_type_t;
 
 typedef struct llmlab__frame_s {
@@ -61,7 +63,7 @@ typedef struct llmlab__frame_s {
 
 /* Place for frames that are no records is kept free in each segment. */
 #define LLMLAB__SEGMENT_NOTES      \
-    (2 * sizeof(llmlab__frame_t) + \
+    (4 * sizeof(llmlab__frame_t) + \
      LLMLAB__RINGS_AT_ONCE * sizeof(llmlab__ring_position_t))
 
 typedef struct llmlab__segment_s llmlab__segment_t;
@@ -150,6 +152,7 @@ void llmlab__segments_keep_none(llmlab__segments_t *segments);
 /* What the files of an instance that is gone hold beside its records. */
 typedef struct llmlab__segment_load_s {
     uint64_t last_number;
+    uint64_t gone_until;    /* records below it have left */
     uint64_t torn;          /* frames, or ends of files, that were unsound */
     llmlab__buf_t sealed;   /* of uint64_t: where batches end, ascending */
     llmlab__buf_t consumed; /* of llmlab__ring_position_t, oldest first */

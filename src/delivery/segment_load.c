@@ -77,6 +77,11 @@ note_frame(loader_t *loader, llmlab__segment_t *segment, size_t at,
     case LLMLAB__FRAME_SEALED:
         llmlab__buf_append(&out->sealed, &frame->number, sizeof(frame->number));
         return true;
+    case LLMLAB__FRAME_GONE:
+        if (frame->number > out->gone_until) {
+            out->gone_until = frame->number;
+        }
+        return true;
     default:
         return true; /* of a later minor version */
     }

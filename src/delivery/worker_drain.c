@@ -187,6 +187,7 @@ save(llmlab__worker_t *worker, llmlab__outbox_t *outbox)
             return false;
         }
     }
+    llmlab__outbox_note_gone(outbox);
     works = llmlab__outbox_write(outbox);
     tell_spool(worker, works);
     return works;
