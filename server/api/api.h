@@ -10,6 +10,8 @@ void llmlab__api_costs(llmlab__request_t *request);
 void llmlab__api_traces_list(llmlab__request_t *request);
 void llmlab__api_trace_get(llmlab__request_t *request);
 void llmlab__api_audit_list(llmlab__request_t *request);
+void llmlab__api_trace_delete(llmlab__request_t *request);
+void llmlab__api_user_erase(llmlab__request_t *request);
 void llmlab__api_jobs_list(llmlab__request_t *request);
 void llmlab__api_job_get(llmlab__request_t *request);
 void llmlab__api_job_create(llmlab__request_t *request);

@@ -9,5 +9,11 @@ const llmlab__job_kind_t llmlab__job_kinds[] = {
      .attempts = 5,
      .backoff_ns = 30 * SECOND_NS,
      .run = llmlab__job_retention},
+    {.name = "erase",
+     .of_project = true,
+     .schedule = "",
+     .attempts = 10,
+     .backoff_ns = 10 * SECOND_NS,
+     .run = llmlab__job_erase},
     {.name = NULL},
 };

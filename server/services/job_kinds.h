@@ -8,5 +8,8 @@ extern const llmlab__job_kind_t llmlab__job_kinds[];
 
 /* Delete what is older than each project's retention. */
 llmlab_status_t llmlab__job_retention(llmlab__job_run_t *run);
+/* Delete a project's trace, or all traces of a user: {"trace": id} or
+ * {"user": id}. */
+llmlab_status_t llmlab__job_erase(llmlab__job_run_t *run);
 
 #endif

@@ -8,6 +8,8 @@
 
 #include <llmlab/status.h>
 
+#include "store/jobs.h"
+
 struct llmlab__store_s;
 struct llmlab__reader_s;
 
@@ -64,6 +66,26 @@ typedef struct llmlab__upkeep_ops_s {
     llmlab_status_t (*expire)(struct llmlab__store_s *store, int64_t project,
                               int64_t before_ns, int64_t limit,
                               llmlab__removed_t *out);
+    /* Delete a trace, its scores and about `limit` of its spans; what they cost
+     * stays in the sums. LLMLAB_ENOTFOUND: there is no such trace, and no span
+     * is left of one that was deleted before. */
+    llmlab_status_t (*trace_delete)(struct llmlab__store_s *store,
+                                    int64_t project, uint64_t high,
+                                    uint64_t low, int64_t limit,
+                                    llmlab__removed_t *out);
+    /* Forget whom a label of a user names, and keep the job's progress in the
+     * same transaction, with *label put into it by `keep`. LLMLAB_ENOTFOUND:
+     * the project has no such user. */
+    llmlab_status_t (*user_forget)(struct llmlab__store_s *store,
+                                   llmlab__job_t *job, const char *user,
+                                   void (*keep)(llmlab__job_t *job,
+                                                int64_t label));
+    /* The first trace with a span of the user at or after *start_ns, which
+     * becomes the span's. LLMLAB_ENOTFOUND. */
+    llmlab_status_t (*user_trace)(struct llmlab__reader_s *reader,
+                                  int64_t project, int64_t label,
+                                  int64_t *start_ns, uint64_t *high,
+                                  uint64_t *low);
     /* Make the roll-ups of all hours whose spans are there again from the
      * spans, the coarser ones from the finer, the traces from their spans, and
      * compare. Reads one state of the database. LLMLAB_ETIMEOUT when it was

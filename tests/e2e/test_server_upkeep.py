@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 import unittest
+import urllib.parse
 
 import serving
 from serving import SERVER, Base, Sender, Server, new_trace, rfc3339
@@ -122,6 +123,117 @@ class Upkeep(Base):
             self.assertEqual((code, result["ok"]), (1, False))
             self.assertIn("serves", told)
         self.assertEqual(self.server.get(self.read, "costs")[0], 200)
+
+
+class Erase(Base):
+    def check(self):
+        code, result, told = run(self.server.folder, "check")
+        self.assertEqual((code, result["differences"]), (0, 0), told)
+
+    def delete(self, path, key=None):
+        status, _, reply = self.server.request(
+            "DELETE", "/v1/projects/-/" + path, key or self.admin)
+        return status, json.loads(reply) if reply else None
+
+    def finish(self, job):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            _, _, reply = self.server.request(
+                "GET", "/v1/jobs/%d" % job["id"], self.admin)
+            now = json.loads(reply)
+            if now["state"] in ("done", "dead"):
+                self.assertEqual(now["state"], "done", now)
+                return now
+            time.sleep(0.02)
+        self.fail(now)
+
+    def test_delete_a_trace(self):
+        sender, trace = Sender(), new_trace()
+        batch = sender.batch([sender.step(user="ann", tags=["x"])
+                              for _ in range(30)], trace)
+        self.accept(batch, accepted=30)
+        late = sender.batch([sender.step()], trace)
+        before = self.total()
+        for key, code, word in ((self.read, 403, "forbidden"),
+                                (self.key, 403, "forbidden")):
+            self.refused(code, word, self.delete("traces/" + trace, key))
+        self.refused(404, "no-such-trace", self.delete("traces/" + new_trace()))
+        self.refused(400, "bad-parameter", self.delete("traces/zz"))
+        self.assertEqual(self.delete("traces/" + trace), (204, None))
+        self.assertEqual(self.server.get(self.read, "traces/" + trace)[0], 404)
+        self.refused(404, "no-such-trace", self.delete("traces/" + trace))
+        self.assertEqual(self.total(), before)
+        # What a client sends again is known, what is new is new.
+        self.accept(batch, accepted=0, duplicate=30)
+        self.check()
+        self.accept(late, accepted=1)
+        self.assertEqual(self.server.get(
+            self.read, "traces/" + trace)[1]["steps"], 1)
+        self.check()
+        _, _, audit = self.server.request(
+            "GET", "/v1/projects/-/audit", self.admin)
+        self.assertIn(("trace.delete", trace), [
+            (e["action"], e["target"]) for e in json.loads(audit)["data"]])
+
+    def test_delete_a_long_trace(self):
+        sender, trace = Sender(), new_trace()
+        for _ in range(3):
+            self.accept(sender.batch([sender.step() for _ in range(2500)],
+                                     trace))
+        before = self.total()
+        status, job = self.delete("traces/" + trace)
+        self.assertEqual((status, job["kind"]), (202, "erase"))
+        self.assertEqual(self.finish(job)["result"],
+                         {"spans": 7500, "traces": 1})
+        self.assertEqual(self.server.get(self.read, "traces/" + trace)[0], 404)
+        self.assertEqual(self.total(), before)
+        self.check()
+
+    def test_erase_a_user(self):
+        name = "Zoë/<b>\"' %"
+        sender, ids = Sender(), []
+        for i in range(40):
+            ids.append(new_trace())
+            self.accept(sender.batch(
+                [sender.step(name="secret-of-zoe", user=name if i % 2 else "b",
+                             tags=["x"], session="s-of-zoe" if i % 2 else "s",
+                             attributes={"mail": "zoe@example.org"} if i % 2
+                             else {}) for _ in range(60)], ids[-1]))
+        before = self.total()
+        path = "users?user=" + urllib.parse.quote(name, safe="")
+        self.refused(403, "forbidden", self.delete(path, self.read))
+        self.refused(400, "bad-parameter", self.delete("users"))
+        status, job = self.delete(path)
+        self.assertEqual(status, 202, job)
+        done = self.finish(job)
+        self.assertEqual(done["result"], {"spans": 1200, "traces": 20})
+        self.assertEqual(done["arguments"], {"user": None})
+        for i, trace in enumerate(ids):
+            status, _ = self.server.get(self.read, "traces/" + trace)
+            self.assertEqual(status, 404 if i % 2 else 200)
+        self.assertEqual(self.total(), before)
+        self.check()
+        self.assertEqual(self.server.get(
+            self.read, "traces?user=" + urllib.parse.quote(name))[1]["data"],
+            [])
+        # Who comes again is somebody new.
+        self.accept(sender.batch([sender.step(user=name)]), accepted=1)
+        self.check()
+        self.assertEqual(self.finish(self.delete(path)[1])["result"],
+                         {"spans": 1, "traces": 1})
+        self.assertEqual(self.finish(self.delete("users?user=nobody")[1])[
+            "result"], {"spans": 0, "traces": 0})
+        self.check()
+        self.server.stop()
+        self.assertEqual(run(self.server.folder, "compact")[0], 0)
+        for entry in os.scandir(self.server.folder):
+            if entry.name.startswith("llmlab.db") and entry.is_file():
+                with open(entry.path, "rb") as file:
+                    text = file.read()
+                for word in ("Zoë", "secret-of-zoe\x00", "s-of-zoe",
+                             "zoe@example.org"):
+                    self.assertNotIn(word.encode(), text, entry.name)
+        self.server.start()
 
 
 class Stopped(unittest.TestCase):

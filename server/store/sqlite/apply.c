@@ -277,6 +277,18 @@ row_apply(llmlab__apply_t *apply, llmlab__row_t *row)
         apply->batch->duplicate++;
         return LLMLAB_OK;
     }
+    if (known && !trace->stored) {
+        status =
+            llmlab__trace_was_deleted(apply->connection, apply->batch->project,
+                                      row->trace_high, row->trace_low);
+        if (status == LLMLAB_OK) {
+            row->verdict = LLMLAB__ROW_DUPLICATE;
+            apply->batch->duplicate++;
+        }
+        if (status != LLMLAB_ENOTFOUND) {
+            return status;
+        }
+    }
     if (known || node != NULL) {
         row->verdict = LLMLAB__ROW_REJECTED;
         return reject(apply, row, row->number, known ? "n" : "span_id",
@@ -308,8 +320,9 @@ remainder_insert(llmlab__apply_t *apply, const llmlab__row_t *row,
     sqlite3_bind_int(sql, 9, row->outcome);
     llmlab__bind_text(sql, 10, row->session);
     llmlab__bind_text(sql, 11, row->tags);
+    sqlite3_bind_int64(sql, 12, -1);
     for (int i = 0; i < LLMLAB__SUMS; i++) {
-        sqlite3_bind_int64(sql, 12 + i, row->sums.of[i]);
+        sqlite3_bind_int64(sql, 13 + i, row->sums.of[i]);
     }
     return llmlab__connection_run(apply->connection, sql, "store sums");
 }
@@ -436,10 +449,8 @@ batch_apply(llmlab__apply_t *apply)
     return status;
 }
 
-/* The transaction's number, first in memory, so that what it changes can be
- * told before it is seen; one that fails leaves a gap. */
-static llmlab_status_t
-revision_write(llmlab__sqlite_t *sqlite)
+llmlab_status_t
+llmlab__revision_write(llmlab__sqlite_t *sqlite)
 {
     sqlite3_stmt *sql =
         llmlab__connection_sql(&sqlite->writer, LLMLAB__SQL_REVISION_PUT);
@@ -493,7 +504,7 @@ transaction(llmlab__sqlite_t *sqlite, llmlab__batch_t **batches, size_t count,
         status = llmlab__trace_flush(connection, &sqlite->traces);
     }
     if (status == LLMLAB_OK) {
-        status = revision_write(sqlite);
+        status = llmlab__revision_write(sqlite);
     }
     if (status == LLMLAB_OK) {
         status = llmlab__rollup_flush(connection, &sqlite->rollups);

@@ -34,6 +34,10 @@ typedef struct llmlab__labels_s {
 
 #define LLMLAB__QUARTER_NS (INT64_C(900) * 1000000000)
 
+/* apply.c: the transaction's number, first in memory, so that what it changes
+ * can be told before it is seen; one that fails leaves a gap. */
+llmlab_status_t llmlab__revision_write(llmlab__sqlite_t *sqlite);
+
 /* contribute.c: what a span adds to the roll-ups. */
 
 /* Read a JSON array of tags. The text must live as long as *tags. */
@@ -68,6 +72,11 @@ llmlab_status_t llmlab__span_uncount(llmlab__apply_t *apply,
 /* Give a trace's stored spans what they lack and the trace states. */
 llmlab_status_t llmlab__trace_fill(llmlab__apply_t *apply,
                                    const llmlab__trace_fill_t *fill);
+
+/* erase.c: LLMLAB_OK when the trace was deleted, LLMLAB_ENOTFOUND when not. */
+llmlab_status_t llmlab__trace_was_deleted(llmlab__connection_t *connection,
+                                          int64_t project, uint64_t high,
+                                          uint64_t low);
 
 /* Find the batch's instance or make it, and keep the greatest totals it told.
  * LLMLAB_EREJECTED when it belongs to another project. */

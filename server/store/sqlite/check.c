@@ -14,7 +14,7 @@
 #define SUM_COLUMN_(name, column) "," column
 #define REMAINDERS                                                      \
     "SELECT provider,model,agent,status,environment,api_key,user,tags," \
-    "start_ns" LLMLAB__SUM_MAP(                                         \
+    "start_ns,latency_ns" LLMLAB__SUM_MAP(                              \
         SUM_COLUMN_) " FROM remainder WHERE "                           \
                      "project=? AND start_ns>=? AND start_ns<?"
 
@@ -102,11 +102,12 @@ remainders_add(llmlab__checking_t *checking, int64_t hour)
 
     while (sql != NULL &&
            (status = llmlab__query_step(connection, sql)) == LLMLAB_OK) {
-        llmlab__contribution_t what = {.latency_ns = -1};
+        llmlab__contribution_t what = {.latency_ns =
+                                           sqlite3_column_int64(sql, 9)};
         llmlab__place_t place;
 
         for (int i = 0; i < LLMLAB__SUMS; i++) {
-            what.sums.of[i] = sqlite3_column_int64(sql, 9 + i);
+            what.sums.of[i] = sqlite3_column_int64(sql, 10 + i);
         }
         status =
             place_read(checking, sql, sqlite3_column_int64(sql, 8), &place);

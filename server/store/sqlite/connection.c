@@ -116,8 +116,14 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
         "ON CONFLICT DO NOTHING",
     [LLMLAB__SQL_REMAINDER_INSERT] =
         "INSERT INTO remainder(project,start_ns,provider,model,agent,user,"
-        "environment,api_key,status,session,tags" SUM_COLUMNS
-        ") VALUES(?,?,?,?,?,?,?,?,?,?,?" SUM_PARAMETERS ")",
+        "environment,api_key,status,session,tags,latency_ns" SUM_COLUMNS
+        ") VALUES(?,?,?,?,?,?,?,?,?,?,?,?" SUM_PARAMETERS ")",
+    [LLMLAB__SQL_DELETED_FIND] =
+        "SELECT start_ns,last_ns FROM deleted_trace WHERE project=? AND "
+        "trace_high=? AND trace_low=?",
+    [LLMLAB__SQL_SPAN_DELETE] =
+        "DELETE FROM span WHERE project=? AND start_ns=? AND span_id=? AND "
+        "trace_high=? AND trace_low=?",
     [LLMLAB__SQL_KEY_FIND] =
         "SELECT " LLMLAB__KEY_COLUMNS " FROM api_key k JOIN project p ON "
         "p.id=k.project WHERE k.hash=? AND p.deleted_ns IS NULL",

@@ -159,6 +159,12 @@ step(llmlab__sqlite_t *sqlite, int64_t project, int64_t before_ns,
             connection, "DELETE FROM remainder WHERE project=? AND start_ns<?",
             "ii", project, key[0]);
     }
+    if (status == LLMLAB_OK) {
+        status = llmlab__execute(
+            connection,
+            "DELETE FROM deleted_trace WHERE project=? AND last_ns<?", "ii",
+            project, key[0]);
+    }
     return status;
 }
 
@@ -181,5 +187,8 @@ const llmlab__upkeep_ops_t llmlab__sqlite_upkeep_ops = {
     .keeping = upkeep_keeping,
     .retain = upkeep_retain,
     .expire = upkeep_expire,
+    .trace_delete = llmlab__sqlite_trace_delete,
+    .user_forget = llmlab__sqlite_user_forget,
+    .user_trace = llmlab__sqlite_user_trace,
     .check = llmlab__sqlite_check,
 };

@@ -74,12 +74,12 @@ jobs_save(llmlab__reader_t *changer, const llmlab__job_t *job,
     return llmlab__execute_one(
         &changer->connection,
         "UPDATE job SET schedule=?,state=?,attempt=?,run_at_ns=?,started_ns=?,"
-        "finished_ns=?,succeeded_ns=?,progress=?,result=?,error=? WHERE id=? "
-        "AND state=?",
-        "tiiiiiitttii", job->schedule, (int64_t)job->state,
+        "finished_ns=?,succeeded_ns=?,arguments=?,progress=?,result=?,error=? "
+        "WHERE id=? AND state=?",
+        "tiiiiiittttii", job->schedule, (int64_t)job->state,
         (int64_t)job->attempt, job->run_at_ns, job->started_ns,
-        job->finished_ns, job->succeeded_ns, job->progress, job->result,
-        job->error, job->id, (int64_t)expected);
+        job->finished_ns, job->succeeded_ns, job->arguments, job->progress,
+        job->result, job->error, job->id, (int64_t)expected);
 }
 
 static llmlab_status_t

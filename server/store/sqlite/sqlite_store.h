@@ -59,6 +59,8 @@ typedef enum llmlab__sql_e {
     LLMLAB__SQL_RECEIVED_INSERT,
     LLMLAB__SQL_SCORE_INSERT,
     LLMLAB__SQL_REMAINDER_INSERT,
+    LLMLAB__SQL_DELETED_FIND,
+    LLMLAB__SQL_SPAN_DELETE,
     LLMLAB__SQL_KEY_FIND,
     LLMLAB__SQL_PROJECT_FIND,
     LLMLAB__SQL_PROJECT_FORMER,
@@ -215,6 +217,20 @@ extern const llmlab__job_ops_t llmlab__sqlite_job_ops;
 
 /* expire.c */
 extern const llmlab__upkeep_ops_t llmlab__sqlite_upkeep_ops;
+
+/* erase.c */
+llmlab_status_t llmlab__sqlite_trace_delete(llmlab__store_t *store,
+                                            int64_t project, uint64_t high,
+                                            uint64_t low, int64_t limit,
+                                            llmlab__removed_t *out);
+llmlab_status_t llmlab__sqlite_user_forget(llmlab__store_t *store,
+                                           llmlab__job_t *job, const char *user,
+                                           void (*keep)(llmlab__job_t *job,
+                                                        int64_t label));
+llmlab_status_t llmlab__sqlite_user_trace(llmlab__reader_t *reader,
+                                          int64_t project, int64_t label,
+                                          int64_t *start_ns, uint64_t *high,
+                                          uint64_t *low);
 
 /* backup.c: be the one process that serves the file, as long as the
  * descriptor is open. LLMLAB_EINVAL when another is. */
