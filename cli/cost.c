@@ -260,7 +260,7 @@ run(const cli_args_t *args)
     int result;
 
     if (prices != NULL && llmlab_price_book_load(&book, prices) != LLMLAB_OK) {
-        fprintf(stderr, "llmlab: %s: %s\n", prices, llmlab_status_detail());
+        fprintf(stderr, "llmlab: %s\n", llmlab_status_detail());
         return CLI_FAILED;
     }
     result = cli_args_flag(args, "jsonl") ? price_lines(args, book)

@@ -15,7 +15,8 @@ static const cli_option_t options[] = {
      "version, show: your own prices, over the built-in table", 0},
     {"json", NULL, "show: as our price files have it", 0},
     {"output", "FILE", "update: where the new prices go", 'o'},
-    {"force", NULL, "update: take changes beyond the bounds, too", 0},
+    {"force", NULL, "update: take changes beyond the bounds, replace any file",
+     0},
     {"public-key", "HEX", "version, update: only what this key has signed", 0},
     {"secret-key", "FILE", "sign: with this key", 0},
     {0}};
@@ -30,7 +31,7 @@ cli_pricing_open(const char *name, llmlab_price_book_t **out_book,
         return true;
     }
     if (llmlab_price_book_load(out_book, name) != LLMLAB_OK) {
-        fprintf(stderr, "llmlab: %s: %s\n", name, llmlab_status_detail());
+        fprintf(stderr, "llmlab: %s\n", llmlab_status_detail());
         return false;
     }
     *out_table = &(*out_book)->table;

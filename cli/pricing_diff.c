@@ -30,6 +30,26 @@ typedef struct totals_s {
     unsigned changed;
 } totals_t;
 
+/* The models of a table that another lacks. */
+static unsigned
+print_missing(const llmlab__price_table_t *table,
+              const llmlab__price_table_t *other, char mark)
+{
+    unsigned count = 0;
+    uint32_t i;
+
+    for (i = 0; i < table->row_count; i++) {
+        const char *key = llmlab__price_text(table, table->rows[i].key);
+
+        if (llmlab__table_find(other, key, strlen(key), NULL) == NULL) {
+            printf("%c %s\n", mark, key);
+            count++;
+        }
+    }
+    return count;
+}
+
+/* What a person looks for comes last, above the sum: prices that changed. */
 static void
 diff_tables(const llmlab__price_table_t *before,
             const llmlab__price_table_t *after, totals_t *totals)
@@ -38,24 +58,16 @@ diff_tables(const llmlab__price_table_t *before,
     llmlab__price_ref_t new = {after, NULL};
     uint32_t i;
 
-    for (i = 0; i < before->row_count; i++) {
-        const char *key = llmlab__price_text(before, before->rows[i].key);
-
-        if (llmlab__table_find(after, key, strlen(key), NULL) == NULL) {
-            printf("- %s\n", key);
-            totals->removed++;
-        }
-    }
+    totals->removed = print_missing(before, after, '-');
+    totals->added = print_missing(after, before, '+');
     for (i = 0; i < after->row_count; i++) {
         const char *key = llmlab__price_text(after, after->rows[i].key);
 
         new.row = &after->rows[i];
         old.row = llmlab__table_find(before, key, strlen(key), NULL);
-        if (old.row == NULL) {
-            printf("+ %s\n", key);
-            totals->added++;
-        } else if (llmlab__price_compare(old, old.row->period_count - 1u, new,
-                                         print_change, NULL) > 0) {
+        if (old.row != NULL &&
+            llmlab__price_compare(old, old.row->period_count - 1u, new,
+                                  print_change, NULL) > 0) {
             totals->changed++;
         }
     }

@@ -53,8 +53,7 @@ cli_pricing_version(const cli_args_t *args)
             ? llmlab_price_book_load_signed(&book, prices, public_key, NULL)
             : llmlab_price_book_load(&book, prices);
     if (status != LLMLAB_OK) {
-        fprintf(stderr, "llmlab: %s: refused: %s\n", prices,
-                llmlab_status_detail());
+        fprintf(stderr, "llmlab: refused: %s\n", llmlab_status_detail());
         return CLI_FAILED;
     }
     print_table(prices, book->table.version, book->table.row_count);

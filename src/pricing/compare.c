@@ -53,7 +53,8 @@ llmlab__price_compare(llmlab__price_ref_t before, unsigned period,
     llmlab__rate_change_t change = {.key = llmlab__price_ref_key(after),
                                     .title = title,
                                     .old_table = before.table,
-                                    .new_table = after.table};
+                                    .new_table = after.table,
+                                    .new_period = new};
     unsigned count = 0;
     unsigned i;
 
@@ -116,6 +117,50 @@ llmlab__change_is_beyond(const llmlab__rate_change_t *change)
     after = change->new_table->amounts[LLMLAB__RATE_AMOUNT(change->new_rate)];
     return after > before * LLMLAB__CHANGE_MAX ||
            before > after * LLMLAB__CHANGE_MAX;
+}
+
+#define TIER_MAX  6 /* ultrafast; priority is 3 at most, a batch half */
+#define WRITE_MAX 2
+
+/* The amount of a plain rate of the change's new period; false: it has none. */
+static bool
+plain_amount(const llmlab__rate_change_t *change, unsigned rate_class,
+             llmlab__u128_t *out)
+{
+    const uint32_t *rates =
+        change->new_table->rates + change->new_period->rates;
+
+    for (unsigned i = 0; i < change->new_period->rate_count; i++) {
+        if (LLMLAB__RATE_CLASS(rates[i]) == rate_class &&
+            LLMLAB__RATE_TIER(rates[i]) == LLMLAB__TIER_STANDARD &&
+            LLMLAB__RATE_CONTEXT(rates[i]) == 0) {
+            *out = change->new_table->amounts[LLMLAB__RATE_AMOUNT(rates[i])];
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+llmlab__change_is_odd(const llmlab__rate_change_t *change)
+{
+    uint32_t rate = change->new_rate;
+    unsigned rate_class = LLMLAB__RATE_CLASS(rate);
+    llmlab__u128_t amount;
+    llmlab__u128_t base;
+
+    if (change->has_old || llmlab__rate_is_unit(rate_class) ||
+        LLMLAB__RATE_CONTEXT(rate) != 0) {
+        return false;
+    }
+    amount = change->new_table->amounts[LLMLAB__RATE_AMOUNT(rate)];
+    if (LLMLAB__RATE_TIER(rate) != LLMLAB__TIER_STANDARD) {
+        return plain_amount(change, rate_class, &base) &&
+               (amount > base * TIER_MAX || base > amount * LLMLAB__CHANGE_MAX);
+    }
+    return rate_class == LLMLAB__CACHE_WRITE && amount != 0 &&
+           plain_amount(change, LLMLAB__INPUT, &base) &&
+           (amount < base || amount > base * WRITE_MAX);
 }
 
 bool

@@ -10,6 +10,7 @@ typedef struct llmlab__rate_change_s {
     const char *title; /* "priority input" */
     const llmlab__price_table_t *old_table;
     const llmlab__price_table_t *new_table;
+    const llmlab__period_t *new_period;
     uint32_t old_rate;
     uint32_t new_rate;
     bool has_old;
@@ -32,6 +33,10 @@ bool llmlab__price_knows(llmlab__price_ref_t before, llmlab__price_ref_t after);
 
 /* Is the change more than threefold, up or down? */
 bool llmlab__change_is_beyond(const llmlab__rate_change_t *change);
+
+/* Is it a rate that the old row lacks, and far from the rate that would hold
+ * without it: a tier's from the standard rate, a cache write's from input? */
+bool llmlab__change_is_odd(const llmlab__rate_change_t *change);
 
 /* Has the row a rate above 0.001 USD a token? */
 bool llmlab__price_is_absurd(llmlab__price_ref_t ref);

@@ -266,6 +266,9 @@ llmlab_price_book_load(llmlab_price_book_t **out, const char *path)
     status = llmlab__price_file_read(&buf, path);
     if (status == LLMLAB_OK) {
         status = llmlab_price_book_parse(out, (const char *)buf.data, buf.size);
+        if (status != LLMLAB_OK) {
+            llmlab__price_file_blame(path, status);
+        }
     }
     llmlab__buf_cleanup(&buf);
     return status;

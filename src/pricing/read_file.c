@@ -36,3 +36,12 @@ llmlab__price_file_read(llmlab__buf_t *buf, const char *path)
     fclose(file);
     return status;
 }
+
+void
+llmlab__price_file_blame(const char *path, llmlab_status_t status)
+{
+    char why[256];
+
+    snprintf(why, sizeof(why), "%s", llmlab_status_detail());
+    (void)llmlab__fail(status, "%.200s: %s", path, why);
+}

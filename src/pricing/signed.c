@@ -238,6 +238,9 @@ llmlab_price_book_load_signed(llmlab_price_book_t **out, const char *path,
         status = llmlab__price_book_parse_signed(
             out, (const char *)buf.data, buf.size, public_key, above,
             llmlab__clock_real_ns() / NS_PER_S);
+        if (status != LLMLAB_OK) {
+            llmlab__price_file_blame(path, status);
+        }
     }
     llmlab__buf_cleanup(&buf);
     return status;

@@ -56,6 +56,43 @@ with tempfile.TemporaryDirectory() as folder:
     done = run("show", "gpt-4o", "--prices", out)
     require("3 USD per million tokens" in done.stdout, done)
 
+    # What the built-in table knows better is not undone: hours of the day that
+    # the public file lacks, a tier that is far from the other rates.
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({**good, "deepseek-v4-pro": {
+            "litellm_provider": "deepseek", "mode": "chat",
+            "input_cost_per_token": 1.32e-06,
+            "output_cost_per_token": 3.96e-06,
+            "cache_read_input_token_cost": 4.4e-08},
+            "odd": row(1e-06), "gpt-5-nano": row(
+                5e-08, output_cost_per_token=4e-07,
+                cache_read_input_token_cost=5e-09,
+                input_cost_per_token_priority=2.5e-06)}, file)
+    done = run("update", path, "--output", out)
+    require(done.returncode == 0 and "gpt-5-nano: priority input: 2.5 is far "
+            "from its other rates" in done.stderr, done)
+    with open(out, encoding="utf-8") as file:
+        models = json.load(file)["models"]
+    require("odd" in models and "deepseek-v4-pro" not in models and
+            "gpt-5-nano" not in models, done)
+    require("checked" in models["odd"], done)
+
+    # A file of the user's own is not written over.
+    own = os.path.join(folder, "own.json")
+    for text in ('{"llmlab_prices": 1, "models": {"x": {"provider": "acme", '
+                 '"source": "contract", "rates": {"input": "1"}}}}',
+                 '{"llmlab_prices": 1, "aliases": {"a": "gpt-4o"}}',
+                 "something else"):
+        with open(own, "w", encoding="utf-8") as file:
+            file.write(text)
+        done = run("update", path, "--output", own)
+        require(done.returncode == 1 and "name another file" in done.stderr,
+                done)
+        with open(own, encoding="utf-8") as file:
+            require(file.read() == text, done)
+    require(run("update", path, "--output", own, "--force").returncode == 0,
+            done)
+
     before = os.stat(out).st_mtime_ns
     for text in ("{}", "[1]", "{", '{"a": {"input_cost_per_token": -1}}',
                  json.dumps({f"m{i}": row(1) for i in range(9)})):
