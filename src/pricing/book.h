@@ -19,6 +19,7 @@ typedef struct llmlab__name_alias_s {
 typedef struct llmlab__discount_s {
     char *family; /* "" any */
     char *key;    /* "" any */
+    int64_t from_s;
     uint32_t numerator;
     uint32_t denominator;
 } llmlab__discount_t;
@@ -59,10 +60,10 @@ llmlab_match_t llmlab__price_resolve(llmlab__price_ref_t *out,
                                      const llmlab_price_book_t *book,
                                      const char *provider, const char *model);
 
-/* What is paid for the row; NULL: the list price. */
+/* What is paid for the row at an instant; NULL: the list price. */
 const llmlab__discount_t *
-llmlab__price_discount(const llmlab_price_book_t *book,
-                       llmlab__price_ref_t ref);
+llmlab__price_discount(const llmlab_price_book_t *book, llmlab__price_ref_t ref,
+                       int64_t time_s);
 
 /* The prices of a row that hold at an instant; NULL when it has none. */
 const llmlab__period_t *llmlab__price_period(llmlab__price_ref_t ref,

@@ -240,21 +240,27 @@ tell_bill(llmlab_cost_t *out, const llmlab__bill_t *bill)
     }
 }
 
+static int64_t
+instant_of(const llmlab_call_facts_t *facts)
+{
+    return facts->time_ns != 0 ? facts->time_ns / NS_PER_S
+                               : llmlab__price_table_builtin()->instant_s;
+}
+
 static llmlab_status_t
 bill_call(llmlab_cost_t *out, const llmlab_price_book_t *book,
           const llmlab__price_ref_t *ref, const llmlab_call_facts_t *facts)
 {
     const llmlab_usage_t *usage = facts->usage;
-    const llmlab__discount_t *discount = llmlab__price_discount(book, *ref);
+    const llmlab__discount_t *discount =
+        llmlab__price_discount(book, *ref, instant_of(facts));
     llmlab__rates_t rates;
     llmlab__rates_t tools;
     llmlab__bill_t bill = {.usage = usage, .rates = &rates};
     llmlab__request_t request = {
         .input_tokens = llmlab__bill_count(&bill, LLMLAB_USAGE_INPUT_TOKENS),
         .max_results = llmlab__bill_count(&bill, LLMLAB_USAGE_MAX_RESULTS),
-        .time_s = facts->time_ns != 0
-                      ? facts->time_ns / NS_PER_S
-                      : llmlab__price_table_builtin()->instant_s,
+        .time_s = instant_of(facts),
         .tier = facts->batch ? LLMLAB__TIER_BATCH
                              : llmlab__tier_served(facts->service_tier)};
     const llmlab__period_t *period = llmlab__price_period(*ref, request.time_s);
@@ -303,11 +309,23 @@ static llmlab_match_t
 find_row(llmlab__price_ref_t *ref, const llmlab_price_book_t *book,
          const llmlab_call_facts_t *facts)
 {
+    llmlab_match_t match;
+
     if (facts->key != NULL && facts->key[0] != '\0') {
         *ref = llmlab__price_find(book, facts->key);
-        return ref->row != NULL ? LLMLAB_MATCH_EXACT : LLMLAB_MATCH_UNKNOWN;
+        match = ref->row != NULL ? LLMLAB_MATCH_EXACT : LLMLAB_MATCH_UNKNOWN;
+    } else {
+        match = llmlab__price_resolve(ref, book, facts->provider, facts->model);
     }
-    return llmlab__price_resolve(ref, book, facts->provider, facts->model);
+    /* Before the user's first price holds, the built-in one does. */
+    if (book != NULL && ref->row != NULL && ref->table == &book->table &&
+        llmlab__price_period(*ref, instant_of(facts)) == NULL) {
+        llmlab__price_ref_t before =
+            llmlab__price_find(NULL, llmlab__price_ref_key(*ref));
+
+        *ref = before.row != NULL ? before : *ref;
+    }
+    return match;
 }
 
 llmlab_status_t

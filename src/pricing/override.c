@@ -8,6 +8,7 @@
 #include "base/u128.h"
 #include "pricing/price_file.h"
 #include "pricing/read_file.h"
+#include "pricing/windows.h"
 
 #define DEPTH_MAX 32
 
@@ -116,7 +117,8 @@ parse_percent(const char *text, llmlab__discount_t *discount)
     return true;
 }
 
-/* {"provider": "openai", "percent": "12.5"}, {"model": key, "percent": ...} */
+/* {"provider": "openai", "percent": "12.5", "from": "2026-07-01"},
+ * {"model": key, "percent": ...} */
 static llmlab_status_t
 read_discount(llmlab_price_book_t *book, const cJSON *item)
 {
@@ -125,6 +127,8 @@ read_discount(llmlab_price_book_t *book, const cJSON *item)
         llmlab__json_dom_string(llmlab__json_dom_get(item, "provider"));
     const char *key =
         llmlab__json_dom_string(llmlab__json_dom_get(item, "model"));
+    const char *from =
+        llmlab__json_dom_string(llmlab__json_dom_get(item, "from"));
     const char *number = llmlab__json_dom_string(percent);
     llmlab__discount_t *discount = &book->discounts[book->discount_count];
 
@@ -133,6 +137,11 @@ read_discount(llmlab_price_book_t *book, const cJSON *item)
         return llmlab__fail(LLMLAB_EPARSE,
                             "discounts: percent is no decimal from 0 to 100 "
                             "with up to four decimals");
+    }
+    discount->from_s = INT64_MIN;
+    if (from != NULL && !llmlab__instant_parse(from, &discount->from_s)) {
+        return llmlab__fail(LLMLAB_EPARSE,
+                            "discounts: from is no date or UTC time");
     }
     discount->family =
         provider != NULL ? family_copy(provider, strlen(provider)) : copy("");
@@ -169,9 +178,11 @@ read_discounts(llmlab_price_book_t *book, const cJSON *discounts)
     return LLMLAB_OK;
 }
 
-/* The narrowest that fits: the model's, the provider's, that of all. */
+/* The narrowest that fits: the model's, the provider's, that of all. Of those
+ * as narrow the latest that has begun. */
 const llmlab__discount_t *
-llmlab__price_discount(const llmlab_price_book_t *book, llmlab__price_ref_t ref)
+llmlab__price_discount(const llmlab_price_book_t *book, llmlab__price_ref_t ref,
+                       int64_t time_s)
 {
     const llmlab__discount_t *found = NULL;
     unsigned narrowest = 0;
@@ -183,14 +194,16 @@ llmlab__price_discount(const llmlab_price_book_t *book, llmlab__price_ref_t ref)
         bool by_family = discount->family[0] != '\0';
         unsigned narrow = 1u + by_family + 2u * by_key;
 
-        if ((by_key &&
+        if (discount->from_s > time_s ||
+            (by_key &&
              strcmp(discount->key, llmlab__price_ref_key(ref)) != 0) ||
             (by_family &&
              strcmp(discount->family,
                     llmlab__price_text(ref.table, ref.row->family)) != 0)) {
             continue;
         }
-        if (narrow > narrowest) {
+        if (narrow > narrowest ||
+            (narrow == narrowest && discount->from_s > found->from_s)) {
             narrowest = narrow;
             found = discount;
         }

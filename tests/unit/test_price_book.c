@@ -25,8 +25,8 @@ parse(const char *json)
 
 /* The cost of a thousand input tokens and a hundred of output. */
 static llmlab_cost_t
-price(const llmlab_price_book_t *book, const char *provider, const char *model,
-      const char *expected)
+price_at(const llmlab_price_book_t *book, const char *provider,
+         const char *model, int64_t time_s, const char *expected)
 {
     llmlab_call_facts_t facts;
     llmlab_usage_t usage;
@@ -40,6 +40,7 @@ price(const llmlab_price_book_t *book, const char *provider, const char *model,
     facts.provider = provider;
     facts.model = model;
     facts.usage = &usage;
+    facts.time_ns = time_s * INT64_C(1000000000);
     if (expected == NULL) {
         assert_int_equal(llmlab_cost_compute(&cost, book, &facts),
                          LLMLAB_EUNPRICED);
@@ -50,6 +51,13 @@ price(const llmlab_price_book_t *book, const char *provider, const char *model,
     llmlab_money_format(cost.amount, text);
     assert_string_equal(text, expected);
     return cost;
+}
+
+static llmlab_cost_t
+price(const llmlab_price_book_t *book, const char *provider, const char *model,
+      const char *expected)
+{
+    return price_at(book, provider, model, 0, expected);
 }
 
 static void
@@ -114,6 +122,37 @@ test_aliases_and_discounts(void **state)
     price(book, "whoever", "house", "0.0030625");     /* by its key */
     price(book, "openai", "gpt-4o-mini", "0.000168"); /* the provider's */
     price(book, "azure", "prod", "0.00175");          /* that of all */
+    llmlab_price_book_destroy(book);
+}
+
+static void
+test_dates_begin_prices_and_discounts(void **state)
+{
+    const int64_t may = 1777593600;  /* 2026-05-01 */
+    const int64_t june = 1780272000; /* 2026-06-01 */
+    llmlab_price_book_t *book =
+        parse("{\"llmlab_prices\":1,\"models\":{"
+              "\"gpt-4o\":{\"provider\":\"openai\",\"prices\":["
+              "{\"from\":\"2026-06-01\","
+              "\"rates\":{\"input\":\"1\",\"output\":\"2\"}}]},"
+              "\"ours\":{\"provider\":\"acme\",\"prices\":["
+              "{\"from\":\"2026-06-01\","
+              "\"rates\":{\"input\":\"1\",\"output\":\"2\"}}]}},"
+              "\"discounts\":["
+              "{\"model\":\"gpt-4o-mini\",\"percent\":\"10\","
+              "\"from\":\"2026-05-01\"},"
+              "{\"model\":\"gpt-4o-mini\",\"percent\":\"20\","
+              "\"from\":\"2026-06-01\"}]}");
+
+    (void)state;
+    /* Until a price of ours begins the built-in one holds. */
+    price_at(book, "openai", "gpt-4o", june - 1, "0.0035");
+    price_at(book, "openai", "gpt-4o", june, "0.0012");
+    price_at(book, "acme", "ours", june - 1, NULL);
+    price_at(book, "acme", "ours", june, "0.0012");
+    price_at(book, "openai", "gpt-4o-mini", may - 1, "0.00021");
+    price_at(book, "openai", "gpt-4o-mini", may, "0.000189");
+    price_at(book, "openai", "gpt-4o-mini", june, "0.000168");
     llmlab_price_book_destroy(book);
 }
 
@@ -213,6 +252,7 @@ main(void)
         cmocka_unit_test(test_own_prices_hide_the_built_in_ones),
         cmocka_unit_test(test_takes_litellms_form),
         cmocka_unit_test(test_aliases_and_discounts),
+        cmocka_unit_test(test_dates_begin_prices_and_discounts),
         cmocka_unit_test(test_names_what_is_wrong),
         cmocka_unit_test(test_loads_a_file),
     };
