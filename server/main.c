@@ -260,6 +260,7 @@ serve_command(const llmlab__options_t *options)
         server->store->ops->secret(server->store, server->secret) !=
             LLMLAB_OK ||
         llmlab__answer_cache_create(&server->answers) != LLMLAB_OK ||
+        (server->books = llmlab__price_books_new(server->store)) == NULL ||
         llmlab__vault_open(&server->vault, server->store,
                            options->master_key) != LLMLAB_OK ||
         llmlab__vault_signer(&server->vault, server->store, &server->signer) !=
@@ -278,6 +279,7 @@ serve_command(const llmlab__options_t *options)
     llmlab__scheduler_destroy(server->scheduler);
     llmlab__writer_destroy(server->writer);
     llmlab__answer_cache_destroy(server->answers);
+    llmlab__price_books_destroy(server->books);
     llmlab__housekeeping_end(server);
     llmlab__meter_destroy(server->meter);
     llmlab__vault_close(&server->vault);

@@ -11,6 +11,7 @@
 #include "services/answer_cache.h"
 #include "services/ingest.h"
 #include "services/meter.h"
+#include "services/price_books.h"
 #include "services/scheduler.h"
 #include "services/vault.h"
 #include "services/writer.h"
@@ -23,6 +24,7 @@ typedef struct llmlab__server_s {
     llmlab__writer_t *writer;
     llmlab__scheduler_t *scheduler;
     llmlab__answer_cache_t *answers;
+    llmlab__price_books_t *books;
     llmlab__limits_t limits;
     unsigned char secret[32]; /* signs cursors */
     llmlab__meter_t *meter;

@@ -57,4 +57,12 @@ void llmlab__api_provider_verify(llmlab__request_t *request);
 /* Reply to a batch that the store has seen. */
 void llmlab__api_ingest_reply(llmlab__request_t *request);
 
+void llmlab__api_prices_list(llmlab__request_t *request);
+void llmlab__api_price_create(llmlab__request_t *request);
+void llmlab__api_price_get(llmlab__request_t *request);
+void llmlab__api_price_patch(llmlab__request_t *request);
+void llmlab__api_price_delete(llmlab__request_t *request);
+void llmlab__api_price_file(llmlab__request_t *request);
+void llmlab__api_sdk_config(llmlab__request_t *request);
+
 #endif

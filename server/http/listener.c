@@ -133,6 +133,7 @@ request_rest(llmlab__listener_t *listener, llmlab__request_t *request)
     if (batch != NULL) {
         llmlab__batch_clear(batch);
     }
+    llmlab__project_book_release(request->book);
     memset(request, 0, sizeof(*request));
     llmlab__buf_init(&request->reply.body);
     request->batch = batch;
@@ -276,7 +277,14 @@ ingest_end(llmlab__request_t *request)
     atomic_fetch_add(&server->metrics.body_bytes, request->received);
     atomic_fetch_add(&server->metrics.inflated_bytes, batch->body.size);
     batch->now_ns = llmlab__clock_real_ns();
-    if (!llmlab__ingest_parse(batch, &server->limits, NULL, &problem)) {
+    request->book =
+        llmlab__price_books_hold(server->books, request->project.id);
+    if (request->book == NULL) {
+        llmlab__reply_failure(request, "cannot read prices");
+        return reply_queue(request);
+    }
+    if (!llmlab__ingest_parse(batch, &server->limits, request->book->book,
+                              &problem)) {
         llmlab__reply_problem(request, &problem);
         return reply_queue(request);
     }

@@ -79,6 +79,7 @@ typedef struct llmlab__request_s {
 
     /* Ingest. */
     llmlab__batch_t *batch;
+    llmlab__project_book_t *book; /* the batch's rows point into it */
     llmlab__inflate_t inflate;
     bool gzip;
     bool handed_over; /* the writer has the batch */

@@ -10,6 +10,7 @@
 #include <llmlab/status.h>
 
 #include "store/jobs.h"
+#include "store/prices.h"
 #include "store/rows.h"
 #include "store/upkeep.h"
 
@@ -398,6 +399,7 @@ typedef struct llmlab__store_ops_s {
 struct llmlab__store_s {
     const llmlab__store_ops_t *ops;
     const llmlab__job_ops_t *jobs;
+    const llmlab__price_ops_t *prices;
     const llmlab__upkeep_ops_t *upkeep;
 };
 

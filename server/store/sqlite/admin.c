@@ -103,7 +103,8 @@ project_remove(llmlab__reader_t *changer, int64_t id)
         "DELETE FROM project_slug WHERE project=?",
         "DELETE FROM member WHERE project=?",
         "DELETE FROM ticket WHERE project=?",
-        "DELETE FROM provider_account WHERE project=?"};
+        "DELETE FROM provider_account WHERE project=?",
+        "DELETE FROM price WHERE project=?"};
     llmlab__connection_t *connection = &changer->connection;
     int64_t now = llmlab__clock_real_ns();
     llmlab_status_t status = llmlab__execute_one(

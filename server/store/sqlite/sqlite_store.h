@@ -214,6 +214,8 @@ llmlab_status_t llmlab__sqlite_secret(llmlab__store_t *store,
 
 /* jobs.c */
 extern const llmlab__job_ops_t llmlab__sqlite_job_ops;
+/* prices.c */
+extern const llmlab__price_ops_t llmlab__sqlite_price_ops;
 
 /* expire.c */
 extern const llmlab__upkeep_ops_t llmlab__sqlite_upkeep_ops;
