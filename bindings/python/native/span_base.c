@@ -446,6 +446,39 @@ leave(span_base_t *self)
     return true;
 }
 
+/* What the worker has to say goes to logging at the next span's end; nearly
+ * always that is nothing. */
+static bool
+hand_log(void)
+{
+    llmlab_bind_text_t lines = llmlab_bind_poll_log();
+    PyObject *function;
+    PyObject *text;
+    PyObject *done = NULL;
+    const char *data;
+    size_t size = 0;
+
+    if (lines <= 0) {
+        return true;
+    }
+    data = llmlab_bind_text_data(lines, &size);
+    text = PyUnicode_DecodeUTF8(data, (Py_ssize_t)size, "replace");
+    llmlab_bind_text_free(lines);
+    function = PyDict_GetItemString(clients, "hand_log");
+    if (text != NULL && function != NULL) {
+        done = PyObject_CallFunctionObjArgs(function, text, NULL);
+    }
+    Py_XDECREF(text);
+    Py_XDECREF(done);
+    if (done == NULL && PyErr_Occurred() != NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_Exception)) {
+            return false; /* KeyboardInterrupt */
+        }
+        PyErr_Clear();
+    }
+    return true;
+}
+
 static PyObject *
 span_exit(PyObject *object, PyObject *const *values, Py_ssize_t count)
 {
@@ -487,6 +520,9 @@ span_exit(PyObject *object, PyObject *const *values, Py_ssize_t count)
             return NULL;
         }
         Py_DECREF(told);
+    }
+    if (!hand_log()) {
+        return NULL;
     }
     Py_RETURN_NONE;
 }

@@ -16,7 +16,7 @@ from typing import Any
 
 from . import _client, testing
 from ._client import FlushResult, LLMLab, init
-from ._log import TraceIdFilter
+from ._log import TraceIdFilter, log_trace_ids
 from ._native import LLMLabError
 from ._plain import cost, estimate_tokens, resolve, usage
 from ._span import Span, current_span, propagate, span, trace
@@ -27,8 +27,8 @@ __version__ = "0.1.0"
 __all__ = [
     "FlushResult", "LLMLab", "LLMLabError", "Span", "TraceIdFilter", "aflush",
     "close", "cost", "current_span", "estimate_tokens", "flush", "init",
-    "instrument", "propagate", "record", "resolve", "score", "span", "stats",
-    "testing", "trace", "uninstrument", "usage",
+    "instrument", "log_trace_ids", "propagate", "record", "resolve", "score",
+    "span", "stats", "testing", "trace", "uninstrument", "usage",
 ]
 
 
@@ -67,3 +67,10 @@ def close(timeout: float = 2.0) -> None:
     """Flush and close the default client."""
     if _client.default is not None:
         _client.default.close(timeout)
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """%load_ext llmlab: see llmlab.notebook."""
+    from . import notebook
+
+    notebook.load(ipython)

@@ -64,20 +64,23 @@ class LLMLab:
         self._mask = mask
         self._handle = 0
         self._capture = False
+        problem: Exception | None = None
         try:
             self._start(api_key, project, dict(settings))
         except Exception as error:
-            if isinstance(error, NativeError):
-                error = error_from(error)
+            problem = error_from(error) if isinstance(error, NativeError) else (
+                error)
             if strict:
-                raise error from None
-            log.error("llmlab is disabled: %s", error)
-        poll_log()
+                raise problem from None
         with _lock:
             _open[id(self)] = self
             global default
             if default is None:
                 default = self
+        # Not before: what handles the lines may be traced itself.
+        if problem is not None:
+            log.error("llmlab is disabled: %s", problem)
+        poll_log()
         _watch_multiprocessing()
         if instrument:
             from ._instrument import instrument as patch
@@ -274,15 +277,23 @@ def init(api_key: str | None = None, project: str | None = None, *,
 def poll_log() -> None:
     """Hand the library's own log lines to logging."""
     try:
-        lines = json.loads(lib.llmlab_bind_poll_log() or "[]")
+        text = lib.llmlab_bind_poll_log()
     except NativeError:
         return  # no memory for them
-    for line in lines:
-        if "skipped" in line:
-            log.warning("%d log lines were lost", line["skipped"])
-        else:
-            log.log(_LEVELS.get(line["level"], logging.WARNING), "%s",
-                    line["text"])
+    if text:
+        hand_log(text)
+
+
+def hand_log(text: str) -> None:
+    for line in json.loads(text):
+        try:
+            if "skipped" in line:
+                log.warning("%d log lines were lost", line["skipped"])
+            else:
+                log.log(_LEVELS.get(line["level"], logging.WARNING), "%s",
+                        line["text"])
+        except Exception:
+            pass  # a handler's own fault; it is not to stop the program
 
 
 def close_all() -> None:

@@ -187,6 +187,7 @@ class Span(_Base):
             status = _end(self._handle)
             if status < 0:
                 self._refused(status)
+            _client.poll_log()
 
     async def __aenter__(self) -> Span:
         return self.__enter__()
