@@ -6,7 +6,12 @@
 extern const cli_command_t cli_command_cost;
 extern const cli_command_t cli_command_costs;
 extern const cli_command_t cli_command_demo;
+extern const cli_command_t cli_command_keys;
+extern const cli_command_t cli_command_login;
+extern const cli_command_t cli_command_logout;
+extern const cli_command_t cli_command_members;
 extern const cli_command_t cli_command_pricing;
+extern const cli_command_t cli_command_projects;
 extern const cli_command_t cli_command_replay;
 extern const cli_command_t cli_command_resolve;
 extern const cli_command_t cli_command_trace;
@@ -15,15 +20,12 @@ extern const cli_command_t cli_command_usage;
 extern const cli_command_t cli_command_version;
 
 const cli_command_t *const cli_commands[] = {
-    &cli_command_cost,
-    &cli_command_resolve,
-    &cli_command_pricing,
-    &cli_command_usage,
-    &cli_command_replay,
-    &cli_command_costs,
-    &cli_command_traces,
-    &cli_command_trace,
-    &cli_command_demo,
-    &cli_command_version,
-    NULL,
+    &cli_command_cost,     &cli_command_resolve,
+    &cli_command_pricing,  &cli_command_usage,
+    &cli_command_replay,   &cli_command_costs,
+    &cli_command_traces,   &cli_command_trace,
+    &cli_command_login,    &cli_command_logout,
+    &cli_command_projects, &cli_command_keys,
+    &cli_command_members,  &cli_command_demo,
+    &cli_command_version,  NULL,
 };

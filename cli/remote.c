@@ -25,6 +25,24 @@ take_body(char *bytes, size_t size, size_t count, void *payload)
     return body->failed ? 0 : size * count;
 }
 
+/* What was logged in with goes to the server that it was logged in to, and to
+ * no other. */
+static bool
+login_take(cli_remote_t *remote)
+{
+    const cli_server_t *server = remote->server;
+
+    if (!cli_saved_login_read(&remote->login) ||
+        (server->has_url && strcmp(server->url, remote->login.url) != 0)) {
+        fputs("llmlab: no API key: give --key, set LLMLAB_API_KEY, or log in "
+              "(llmlab login)\n",
+              stderr);
+        return false;
+    }
+    remote->base = remote->login.url;
+    return true;
+}
+
 bool
 cli_remote_open(cli_remote_t *remote, const cli_server_t *server)
 {
@@ -34,8 +52,8 @@ cli_remote_open(cli_remote_t *remote, const cli_server_t *server)
     remote->server = server;
     llmlab__buf_init(&remote->url);
     llmlab__buf_init(&remote->body);
-    if (server->key == NULL) {
-        fputs("llmlab: no API key: give --key or set LLMLAB_API_KEY\n", stderr);
+    remote->base = server->url;
+    if (server->key == NULL && !login_take(remote)) {
         return false;
     }
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 ||
@@ -43,7 +61,15 @@ cli_remote_open(cli_remote_t *remote, const cli_server_t *server)
         fputs("llmlab: libcurl cannot be used\n", stderr);
         return false;
     }
-    snprintf(line, sizeof(line), "Authorization: Bearer %s", server->key);
+    if (server->key == NULL && remote->login.key[0] == '\0') {
+        snprintf(line, sizeof(line), "Cookie: __Host-llmlab=%s",
+                 remote->login.session);
+        remote->headers = curl_slist_append(remote->headers, line);
+        snprintf(line, sizeof(line), "X-CSRF-Token: %s", remote->login.csrf);
+    } else {
+        snprintf(line, sizeof(line), "Authorization: Bearer %s",
+                 server->key != NULL ? server->key : remote->login.key);
+    }
     remote->headers = curl_slist_append(remote->headers, line);
     remote->headers =
         curl_slist_append(remote->headers, "Accept: application/json");
@@ -69,6 +95,7 @@ cli_remote_close(cli_remote_t *remote)
 {
     curl_slist_free_all(remote->headers);
     curl_easy_cleanup(remote->curl);
+    memset(&remote->login, 0, sizeof(remote->login));
     llmlab__buf_cleanup(&remote->url);
     llmlab__buf_cleanup(&remote->body);
 }
@@ -87,20 +114,34 @@ append_escaped(cli_remote_t *remote, const char *text)
 }
 
 void
-cli_remote_begin(cli_remote_t *remote, const char *path)
+cli_remote_begin_server(cli_remote_t *remote, const char *path)
 {
-    size_t size = strlen(remote->server->url);
+    size_t size = strlen(remote->base);
 
-    while (size > 0 && remote->server->url[size - 1] == '/') {
+    while (size > 0 && remote->base[size - 1] == '/') {
         size--;
     }
     llmlab__buf_clear(&remote->url);
-    llmlab__buf_append(&remote->url, remote->server->url, size);
-    llmlab__buf_text(&remote->url, "/v1/projects/");
-    append_escaped(remote, remote->server->project);
-    llmlab__buf_text(&remote->url, "/");
+    llmlab__buf_append(&remote->url, remote->base, size);
+    llmlab__buf_text(&remote->url, "/v1/");
     llmlab__buf_text(&remote->url, path);
     remote->has_query = false;
+}
+
+void
+cli_remote_begin(cli_remote_t *remote, const char *path)
+{
+    cli_remote_begin_server(remote, "projects");
+    cli_remote_part(remote, remote->server->project);
+    llmlab__buf_text(&remote->url, "/");
+    llmlab__buf_text(&remote->url, path);
+}
+
+void
+cli_remote_part(cli_remote_t *remote, const char *text)
+{
+    llmlab__buf_text(&remote->url, "/");
+    append_escaped(remote, text);
 }
 
 void
@@ -162,13 +203,25 @@ report_refusal(cli_remote_t *remote, long status)
                 llmlab__json_dom_string(llmlab__json_dom_get(problem, "title"));
         }
     }
-    if (status == 401) {
+    if (status == 401 && remote->server->key != NULL &&
+        remote->server->key[0] == '\0') {
+        fputs("llmlab: e-mail address or password is wrong (401)", stderr);
+    } else if (status == 401 && remote->server->key == NULL) {
+        fputs("llmlab: the server does not know you any more (401): llmlab "
+              "login",
+              stderr);
+    } else if (status == 401) {
         fputs("llmlab: the server refuses the key (401): check --key or "
               "LLMLAB_API_KEY",
               stderr);
-    } else if (status == 403) {
+    } else if (status == 403 && remote->method == NULL) {
         fprintf(stderr, "llmlab: the key may not read project \"%s\" (403)",
                 remote->server->project);
+    } else if (status == 404 && remote->server->key == NULL &&
+               strcmp(remote->server->project, "-") == 0) {
+        fputs("llmlab: which project? give --project or set LLMLAB_PROJECT "
+              "(404)",
+              stderr);
     } else {
         fprintf(stderr, "llmlab: the server answers %ld", status);
     }
@@ -177,8 +230,8 @@ report_refusal(cli_remote_t *remote, long status)
     cJSON_Delete(problem);
 }
 
-bool
-cli_remote_get(cli_remote_t *remote)
+static bool
+perform(cli_remote_t *remote)
 {
     char error[CURL_ERROR_SIZE];
 
@@ -198,13 +251,12 @@ cli_remote_get(cli_remote_t *remote)
         llmlab__buf_clear(&remote->body);
         code = curl_easy_perform(remote->curl);
         if (code != CURLE_OK) {
-            fprintf(stderr, "llmlab: no reply from %s: %s\n",
-                    remote->server->url,
+            fprintf(stderr, "llmlab: no reply from %s: %s\n", remote->base,
                     error[0] != '\0' ? error : curl_easy_strerror(code));
             return false;
         }
         curl_easy_getinfo(remote->curl, CURLINFO_RESPONSE_CODE, &status);
-        if (status == 200) {
+        if (status >= 200 && status < 300) {
             return true;
         }
         if ((status != 429 && status != 503) || attempt + 1 == MAX_ATTEMPTS) {
@@ -221,6 +273,52 @@ cli_remote_get(cli_remote_t *remote)
 }
 
 bool
+cli_remote_get(cli_remote_t *remote)
+{
+    remote->method = NULL;
+    curl_easy_setopt(remote->curl, CURLOPT_HTTPGET, 1L);
+    curl_easy_setopt(remote->curl, CURLOPT_CUSTOMREQUEST, NULL);
+    curl_easy_setopt(remote->curl, CURLOPT_HTTPHEADER, remote->headers);
+    return perform(remote);
+}
+
+bool
+cli_remote_send(cli_remote_t *remote, const char *method,
+                const llmlab__buf_t *body)
+{
+    struct curl_slist *headers = NULL;
+    unsigned char random[16];
+    char line[80] = "Idempotency-Key: ";
+    bool good;
+
+    remote->method = method;
+    for (const struct curl_slist *at = remote->headers; at != NULL;
+         at = at->next) {
+        headers = curl_slist_append(headers, at->data);
+    }
+    llmlab__os_random(random, sizeof(random));
+    for (size_t i = 0; i < sizeof(random); i++) {
+        snprintf(line + strlen(line), 3, "%02x", random[i]);
+    }
+    headers = curl_slist_append(headers, line);
+    headers = curl_slist_append(
+        headers,
+        body == NULL ? "Content-Type:" : "Content-Type: application/json");
+    headers = curl_slist_append(headers, "Expect:");
+    curl_easy_setopt(remote->curl, CURLOPT_HTTPHEADER, headers);
+    curl_easy_setopt(remote->curl, CURLOPT_POST, 1L);
+    curl_easy_setopt(remote->curl, CURLOPT_POSTFIELDS,
+                     body == NULL ? "" : (const char *)body->data);
+    curl_easy_setopt(remote->curl, CURLOPT_POSTFIELDSIZE,
+                     body == NULL ? 0L : (long)body->size);
+    curl_easy_setopt(remote->curl, CURLOPT_CUSTOMREQUEST, method);
+    good = perform(remote);
+    curl_easy_setopt(remote->curl, CURLOPT_HTTPHEADER, remote->headers);
+    curl_slist_free_all(headers);
+    return good;
+}
+
+bool
 cli_remote_get_json(cli_remote_t *remote, cJSON **out)
 {
     if (!cli_remote_get(remote)) {
@@ -230,7 +328,7 @@ cli_remote_get_json(cli_remote_t *remote, cJSON **out)
                                remote->body.size, 256) != LLMLAB_OK) {
         fprintf(stderr,
                 "llmlab: %s answers no JSON: is it an llmlab-server? (%s)\n",
-                remote->server->url, llmlab_status_detail());
+                remote->base, llmlab_status_detail());
         return false;
     }
     return true;

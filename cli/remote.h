@@ -7,18 +7,23 @@
 
 #include "base/buf.h"
 #include "base/json_dom.h"
+#include "cli/saved_login.h"
 #include "cli/server.h"
 
 typedef struct cli_remote_s {
     const cli_server_t *server;
+    cli_saved_login_t login; /* used when no key is given */
+    const char *base;        /* the server's address */
     void *curl;
     void *headers;
     llmlab__buf_t url;
     llmlab__buf_t body; /* of the last reply */
+    const char *method; /* of what is asked; NULL: GET */
     bool has_query;
 } cli_remote_t;
 
-/* False after a line on stderr. Close in either case. */
+/* Asks with the key that is given, else as who has logged in. False after a
+ * line on stderr. Close in either case. */
 bool cli_remote_open(cli_remote_t *remote, const cli_server_t *server);
 void cli_remote_close(cli_remote_t *remote);
 
@@ -28,8 +33,13 @@ void cli_remote_begin(cli_remote_t *remote, const char *path);
 void cli_remote_param(cli_remote_t *remote, const char *name,
                       const char *value);
 
-/* As above; "start" is an instant where the value has a T, else "start_date",
- * a whole day. */
+/* Of the server itself: {url}/v1/{path}. */
+void cli_remote_begin_server(cli_remote_t *remote, const char *path);
+/* A part more of the path, escaped. */
+void cli_remote_part(cli_remote_t *remote, const char *text);
+
+/* As cli_remote_param; "start" is an instant where the value has a T, else
+ * "start_date", a whole day. */
 void cli_remote_time_param(cli_remote_t *remote, const char *name,
                            const char *value);
 
@@ -38,7 +48,13 @@ void cli_remote_time_param(cli_remote_t *remote, const char *name,
  * true: the body holds a 200's reply. */
 bool cli_remote_get(cli_remote_t *remote);
 
-/* As above; the reply as JSON. *out is owned (cJSON_Delete). */
+/* Ask for a change: "POST", "PATCH", "DELETE". body: an object as JSON, or
+ * NULL. True: the body holds what a 2xx replied, if anything. A POST that is
+ * asked again has the same Idempotency-Key. */
+bool cli_remote_send(cli_remote_t *remote, const char *method,
+                     const llmlab__buf_t *body);
+
+/* As cli_remote_get; the reply as JSON. *out is owned (cJSON_Delete). */
 bool cli_remote_get_json(cli_remote_t *remote, cJSON **out);
 
 #endif

@@ -28,10 +28,19 @@ setting_default(const char *name)
 }
 
 void
+cli_server_url(cli_server_t *server, const cli_args_t *args)
+{
+    const char *url =
+        first_text(cli_args_get(args, "url"), getenv("LLMLAB_URL"), NULL);
+
+    server->has_url = url != NULL;
+    server->url = url != NULL ? url : setting_default("url");
+}
+
+void
 cli_server_init(cli_server_t *server, const cli_args_t *args)
 {
-    server->url = first_text(cli_args_get(args, "url"), getenv("LLMLAB_URL"),
-                             setting_default("url"));
+    cli_server_url(server, args);
     server->key =
         first_text(cli_args_get(args, "key"), getenv("LLMLAB_API_KEY"), NULL);
     server->project = first_text(cli_args_get(args, "project"),
