@@ -332,17 +332,16 @@ const cli_command_t cli_command_usage = {
         "what it says of itself.\n\n"
         "With --jsonl, reads one row a line, {\"id\",\"provider\",\"api\","
         "\"status\",\"stream\",\n\"url\",\"headers\",\"response_file\","
-        "\"recorded_at\",\"request_model\",\"request_file\"}, and writes one "
-        "object a line:\n"
-        "cost_usd is what the price table computes, provider_cost_usd what "
-        "the provider\nsays it charged, effective_cost_usd the latter where "
-        "it is stated, else the former.\nparts lists the runs of a reply by "
-        "several models. usage_source \"estimated\": nobody\ncounted; the "
-        "text was measured. The request is read where the reply names no\n"
-        "model or its usage is estimated.\nPrices are those of --at-utc, else "
-        "of the row's at_utc or recorded_at, else of the\nreply's own "
-        "creation, "
-        "else of the table's date; never of now.",
+        "\"recorded_at\",\"request_model\",\"request_file\"},\nand writes one "
+        "object a line: cost_usd is what the price table computes,\n"
+        "provider_cost_usd what the provider says it charged, "
+        "effective_cost_usd the\nlatter where it is stated, else the former; "
+        "parts lists the runs of a reply by\nseveral models; usage_source "
+        "\"estimated\": nobody counted, the text was measured.\nThe request "
+        "is read where the reply names no model or its usage is estimated.\n"
+        "Prices are those of --at-utc, else of the row's at_utc or "
+        "recorded_at, else of the\nreply's own creation, else of the table's "
+        "date; never of now.",
     .options = options,
     .run = run,
 };
