@@ -12,6 +12,7 @@
 #include <llmlab/pricing.h>
 #include <llmlab/version.h>
 
+#include "activation.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "housekeeping.h"
@@ -102,13 +103,34 @@ await_requests(llmlab__server_t *server, int seconds)
     }
 }
 
+/* Each answer ends its connection by now; those that are idle may bring a
+ * request that is on its way. */
+static void
+await_connections(llmlab__listener_t *listener, unsigned seconds)
+{
+    const struct timespec pause = {.tv_nsec = 5000000};
+    int64_t end = llmlab__clock_mono_ns() + seconds * INT64_C(1000000000);
+
+    while (llmlab__listener_connections(listener) > 0 &&
+           llmlab__clock_mono_ns() < end) {
+        llmlab__listener_reap(listener);
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 /* Not ready, no new connections, then the end of what is under way. No
  * request waits for the writer once it has stopped. */
 static void
-drain(llmlab__server_t *server, llmlab__listener_t *listener)
+drain(llmlab__server_t *server, llmlab__listener_t *listener,
+      const llmlab__options_t *options)
 {
+    llmlab__activation_notify("STOPPING=1");
     atomic_store(&server->draining, true);
+    if (listener != NULL && options->drain_delay > 0) {
+        (void)sleep(options->drain_delay);
+    }
     llmlab__listener_quiesce(listener);
+    await_connections(listener, options->drain_seconds);
     await_requests(server, DRAIN_SECONDS);
     llmlab__scheduler_stop(server->scheduler);
     llmlab__writer_stop(server->writer);
@@ -153,14 +175,35 @@ setup_offer(llmlab__server_t *server)
     }
 }
 
+/* Keys must not cross a network in the clear. */
+static bool
+address_allowed(const char *address, const llmlab__options_t *options)
+{
+    if (llmlab__address_is_local(address) || options->behind_proxy ||
+        options->tls_cert != NULL) {
+        return true;
+    }
+    (void)fprintf(
+        stderr,
+        "llmlab-server: --listen %s: others can reach this address, and "
+        "keys would cross the network in the clear.\n"
+        "Use --tls-cert and --tls-key, or put a proxy with TLS before it "
+        "and say --behind-proxy (server/nginx/llmlab.conf is one).\n",
+        address);
+    return false;
+}
+
 static int
 serve(llmlab__server_t *server, const llmlab__options_t *options,
       const sigset_t *signals)
 {
     llmlab__listen_options_t listen = {.address = options->listen,
-                                       .threads = options->threads};
-    llmlab__listen_options_t metrics = {
-        .address = options->metrics_listen, .threads = 1, .metrics = true};
+                                       .threads = options->threads,
+                                       .socket = llmlab__activation_socket(0)};
+    llmlab__listen_options_t metrics = {.address = options->metrics_listen,
+                                        .threads = 1,
+                                        .socket = llmlab__activation_socket(1),
+                                        .metrics = true};
     llmlab__listener_t *listener = NULL;
     llmlab__listener_t *metrics_listener = NULL;
     llmlab__buf_t cert;
@@ -179,10 +222,14 @@ serve(llmlab__server_t *server, const llmlab__options_t *options,
         listen.tls_key = (const char *)key.data;
     }
     if (llmlab__listener_start(&listener, server, &listen) != LLMLAB_OK ||
-        (options->metrics_listen != NULL &&
+        ((options->metrics_listen != NULL || metrics.socket >= 0) &&
          llmlab__listener_start(&metrics_listener, server, &metrics) !=
              LLMLAB_OK)) {
         complain(llmlab_status_detail());
+        goto out;
+    }
+    /* A socket that was handed over may be anywhere. */
+    if (!address_allowed(llmlab__listener_address(listener), options)) {
         goto out;
     }
     if (!port_file_write(options->port_file, llmlab__listener_port(listener))) {
@@ -197,6 +244,7 @@ serve(llmlab__server_t *server, const llmlab__options_t *options,
     }
     setup_offer(server);
     (void)fflush(stdout);
+    llmlab__activation_notify("READY=1");
     llmlab__server_log(LLMLAB_LOG_INFO, "started",
                        "version %s, prices of %s, database %s",
                        llmlab_version(), llmlab_pricing_version(), options->db);
@@ -205,7 +253,7 @@ serve(llmlab__server_t *server, const llmlab__options_t *options,
                        number == SIGTERM ? "SIGTERM" : "SIGINT");
     code = 0;
 out:
-    drain(server, listener);
+    drain(server, listener, options);
     llmlab__listener_stop(listener);
     llmlab__listener_stop(metrics_listener);
     llmlab__buf_cleanup(&cert);
@@ -230,15 +278,7 @@ serve_command(const llmlab__options_t *options)
          llmlab__address_check(options->metrics_listen) != LLMLAB_OK)) {
         return complain(llmlab_status_detail());
     }
-    if (!llmlab__address_is_local(options->listen) && !options->behind_proxy &&
-        options->tls_cert == NULL) {
-        (void)fprintf(
-            stderr,
-            "llmlab-server: --listen %s: others can reach this address, and "
-            "keys would cross the network in the clear.\n"
-            "Use --tls-cert and --tls-key, or put a proxy with TLS before it "
-            "and say --behind-proxy (server/nginx/llmlab.conf is one).\n",
-            options->listen);
+    if (!address_allowed(options->listen, options)) {
         return 1;
     }
     signals_block(&signals);

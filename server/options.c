@@ -53,6 +53,12 @@ static const char help[] =
     "                          repeated (default: none)\n"
     "  --tls-cert FILE         PEM; with --tls-key: serve HTTPS\n"
     "  --tls-key FILE\n"
+    "  --drain-delay S         when it is told to stop: first be not ready "
+    "for\n"
+    "                          S seconds, and go on serving (default: 0)\n"
+    "  --drain-seconds S       then take no connections, and let idle ones\n"
+    "                          bring a last request for S seconds (default: "
+    "1)\n"
     "  --threads N             of the HTTP side (default: one a core, 2 to 8)\n"
     "  --log-level LEVEL       debug, info, warning, error (default: info)\n"
     "\n"
@@ -102,6 +108,8 @@ enum {
     OPTION_PROJECT,
     OPTION_SCOPE,
     OPTION_NAME,
+    OPTION_DRAIN_DELAY,
+    OPTION_DRAIN,
     OPTION_JSON,
     OPTION_HOURS
 };
@@ -130,6 +138,8 @@ static const struct option table[] = {
     {"project", required_argument, NULL, OPTION_PROJECT},
     {"scope", required_argument, NULL, OPTION_SCOPE},
     {"name", required_argument, NULL, OPTION_NAME},
+    {"drain-delay", required_argument, NULL, OPTION_DRAIN_DELAY},
+    {"drain-seconds", required_argument, NULL, OPTION_DRAIN},
     {"json", no_argument, NULL, OPTION_JSON},
     {"hours", required_argument, NULL, OPTION_HOURS},
     {"help", no_argument, NULL, 'h'},
@@ -182,6 +192,18 @@ limit_read(llmlab__options_t *out, int option, const char *text)
             return false;
         }
         out->threads = (unsigned)value;
+        return true;
+    case OPTION_DRAIN_DELAY:
+        if (!number("drain-delay", text, 0, 300, &value)) {
+            return false;
+        }
+        out->drain_delay = (unsigned)value;
+        return true;
+    case OPTION_DRAIN:
+        if (!number("drain-seconds", text, 0, 300, &value)) {
+            return false;
+        }
+        out->drain_seconds = (unsigned)value;
         return true;
     case OPTION_HOURS:
         if (!number("hours", text, 1, 1000000, &value)) {
@@ -344,6 +366,7 @@ defaults(llmlab__options_t *out)
     memset(out, 0, sizeof(*out));
     out->listen = "127.0.0.1:7400";
     out->log_level = LLMLAB_LOG_INFO;
+    out->drain_seconds = 1;
     out->threads = cores < 2 ? 2 : cores > 8 ? 8 : (unsigned)cores;
     out->key_limit = 6000000;
     out->account_limit = 6000;

@@ -19,6 +19,8 @@ typedef struct llmlab__options_s {
     char db[LLMLAB__PATH_TEXT];
     char master_key[LLMLAB__PATH_TEXT + 32];
     bool behind_proxy;
+    unsigned drain_delay;   /* seconds */
+    unsigned drain_seconds; /* seconds */
     llmlab__network_t proxies[LLMLAB__PROXIES_MAX];
     size_t proxy_count;
     const char *origins[LLMLAB__ORIGINS_MAX];

@@ -150,3 +150,18 @@ llmlab__address_listen(const char *address, int *out_socket,
     *out_socket = fd;
     return LLMLAB_OK;
 }
+
+llmlab_status_t
+llmlab__address_adopt(int socket, char out[LLMLAB__ADDRESS_TEXT])
+{
+    struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
+    socklen_t size = sizeof(storage);
+
+    if (getsockname(socket, (struct sockaddr *)&storage, &size) != 0 ||
+        (storage.ss_family != AF_INET && storage.ss_family != AF_INET6)) {
+        return llmlab__fail(LLMLAB_EINVAL,
+                            "the socket handed over is none of TCP");
+    }
+    address_text(&storage, out);
+    return LLMLAB_OK;
+}

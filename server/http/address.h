@@ -14,4 +14,8 @@
 llmlab_status_t llmlab__address_listen(const char *address, int *out_socket,
                                        char out[LLMLAB__ADDRESS_TEXT]);
 
+/* The same of a socket that listens already. */
+llmlab_status_t llmlab__address_adopt(int socket,
+                                      char out[LLMLAB__ADDRESS_TEXT]);
+
 #endif

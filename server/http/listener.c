@@ -503,6 +503,10 @@ on_connection(void *cls, struct MHD_Connection *connection, void **context,
 {
     llmlab__listener_t *listener = cls;
 
+    if (!listener->metrics) {
+        atomic_fetch_add(&listener->server->metrics.connections,
+                         code == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1);
+    }
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         *context = llmlab__peers_add(
             &listener->peers, MHD_get_connection_info(
@@ -577,8 +581,11 @@ llmlab__listener_start(llmlab__listener_t **out, llmlab__server_t *server,
     listener->server = server;
     listener->metrics = options->metrics;
     (void)pthread_mutex_init(&listener->lock, NULL);
-    status = llmlab__address_listen(options->address, &listener->socket,
-                                    listener->address);
+    listener->socket = options->socket;
+    status = options->socket >= 0
+                 ? llmlab__address_adopt(options->socket, listener->address)
+                 : llmlab__address_listen(options->address, &listener->socket,
+                                          listener->address);
     if (status != LLMLAB_OK) {
         llmlab__free(listener);
         return status;
@@ -592,6 +599,9 @@ llmlab__listener_start(llmlab__listener_t **out, llmlab__server_t *server,
         }
     }
     llmlab__peers_init(&listener->peers, limit / 2);
+    if (!options->metrics) {
+        server->metrics.connections_limit = limit;
+    }
     listener->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, listener, MHD_OPTION_EXTERNAL_LOGGER,
         on_log, NULL, MHD_OPTION_LISTEN_SOCKET, listener->socket,
@@ -638,6 +648,19 @@ llmlab__listener_reap(llmlab__listener_t *listener)
     if (listener != NULL) {
         llmlab__peers_reap(&listener->peers);
     }
+}
+
+unsigned
+llmlab__listener_connections(llmlab__listener_t *listener)
+{
+    unsigned count = 0;
+
+    if (listener != NULL) {
+        pthread_mutex_lock(&listener->peers.lock);
+        count = (unsigned)listener->peers.count;
+        pthread_mutex_unlock(&listener->peers.lock);
+    }
+    return count;
 }
 
 void

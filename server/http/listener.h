@@ -13,6 +13,7 @@ typedef struct llmlab__listen_options_s {
     const char *tls_cert; /* PEM texts; NULL: plain HTTP */
     const char *tls_key;
     unsigned threads;
+    int socket;   /* that listens already; -1: open the address */
     bool metrics; /* serves /metrics and nothing else */
 } llmlab__listen_options_t;
 
@@ -30,6 +31,8 @@ const char *llmlab__listener_address(const llmlab__listener_t *listener);
 /* End connections that take too long to say what they want. Called each second
  * or so. */
 void llmlab__listener_reap(llmlab__listener_t *listener);
+/* Connections that are open. */
+unsigned llmlab__listener_connections(llmlab__listener_t *listener);
 /* Accept no more connections; those that are open go on. */
 void llmlab__listener_quiesce(llmlab__listener_t *listener);
 /* Requests begun and not yet answered must be none. */

@@ -95,6 +95,53 @@ number(llmlab__buf_t *out, const char *name, const char *type, const char *help,
     llmlab__buf_printf(out, "%s %llu\n", name, (unsigned long long)value);
 }
 
+static void
+job_line(llmlab__buf_t *out, const char *kind, const char *result,
+         uint64_t count)
+{
+    llmlab__buf_printf(out,
+                       "llmlab_job_runs_total{kind=\"%s\",result=\"%s\"} "
+                       "%llu\n",
+                       kind, result, (unsigned long long)count);
+}
+
+static void
+write_jobs(llmlab__scheduler_t *scheduler, llmlab__buf_t *out)
+{
+    llmlab__job_numbers_t numbers;
+    const char *kind;
+
+    if (scheduler == NULL) {
+        return;
+    }
+    family(out, "llmlab_job_runs_total", "counter",
+           "Runs of jobs by how they ended; dead: no attempt was left.");
+    for (unsigned i = 0;
+         llmlab__scheduler_numbers(scheduler, i, &kind, &numbers); i++) {
+        job_line(out, kind, "done", numbers.done);
+        job_line(out, kind, "failed", numbers.failed);
+        job_line(out, kind, "dead", numbers.dead);
+    }
+    family(out, "llmlab_job_last_success_timestamp_seconds", "gauge",
+           "When a job of the kind was last done; 0: not since the start.");
+    for (unsigned i = 0;
+         llmlab__scheduler_numbers(scheduler, i, &kind, &numbers); i++) {
+        llmlab__buf_printf(out,
+                           "llmlab_job_last_success_timestamp_seconds{"
+                           "kind=\"%s\"} %.3f\n",
+                           kind, (double)numbers.succeeded_ns / 1e9);
+    }
+    family(out, "llmlab_job_last_duration_seconds", "gauge",
+           "How long the last run that was done took.");
+    for (unsigned i = 0;
+         llmlab__scheduler_numbers(scheduler, i, &kind, &numbers); i++) {
+        llmlab__buf_printf(out,
+                           "llmlab_job_last_duration_seconds{kind=\"%s\"} "
+                           "%.9f\n",
+                           kind, (double)numbers.duration_ns / 1e9);
+    }
+}
+
 static uint64_t
 resident_bytes(void)
 {
@@ -142,6 +189,17 @@ llmlab__metrics_write(struct llmlab__server_s *server, llmlab__buf_t *out)
     number(out, "llmlab_http_requests_in_flight", "gauge",
            "Requests begun and not yet answered.",
            atomic_load(&metrics->in_flight));
+    number(out, "llmlab_http_connections", "gauge", "Open connections.",
+           (uint64_t)atomic_load(&metrics->connections));
+    number(out, "llmlab_http_connections_limit", "gauge",
+           "Connections that may be open; more wait.",
+           metrics->connections_limit);
+    number(out, "llmlab_ready", "gauge",
+           "1 while the server takes work, 0 once it is stopping.",
+           !atomic_load(&server->draining));
+    number(out, "llmlab_writer_queue_limit_records", "gauge",
+           "Records that may wait for the writer; more are turned away.",
+           LLMLAB__WRITER_DEPTH);
     number(out, "llmlab_writer_queue_records", "gauge",
            "Records that wait for the writer.",
            llmlab__writer_depth(server->writer));
@@ -149,6 +207,11 @@ llmlab__metrics_write(struct llmlab__server_s *server, llmlab__buf_t *out)
            "Transactions of the writer.", numbers.transactions);
     number(out, "llmlab_store_checkpoints_total", "counter",
            "Times the log was copied into the database.", numbers.checkpoints);
+    number(out, "llmlab_database_size_bytes", "gauge",
+           "Size of the database file.", numbers.database_bytes);
+    number(out, "llmlab_database_log_bytes", "gauge",
+           "Size of the database's write-ahead log.", numbers.log_bytes);
+    write_jobs(server->scheduler, out);
     number(out, "llmlab_labels_capped_total", "counter",
            "New names that became `other` because of the day's cap.",
            numbers.capped_labels);

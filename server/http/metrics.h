@@ -23,6 +23,8 @@ typedef struct llmlab__metrics_s {
     _Atomic uint64_t body_bytes;
     _Atomic uint64_t inflated_bytes;
     _Atomic uint64_t in_flight;
+    _Atomic int64_t connections;
+    unsigned connections_limit;
     int64_t start_ns;
 } llmlab__metrics_t;
 

@@ -11,8 +11,6 @@
 /* Of one transaction. */
 #define MAX_BATCHES 256
 #define MAX_RECORDS 16384
-/* Records that may wait before new batches are turned away. */
-#define MAX_DEPTH 400000
 
 struct llmlab__writer_s {
     llmlab__store_t *store;
@@ -108,7 +106,7 @@ llmlab__writer_submit(llmlab__writer_t *writer, llmlab__batch_t *batch)
     bool taken = false;
 
     pthread_mutex_lock(&writer->lock);
-    if (!writer->stopping && writer->depth <= MAX_DEPTH) {
+    if (!writer->stopping && writer->depth <= LLMLAB__WRITER_DEPTH) {
         batch->next = NULL;
         *writer->last = batch;
         writer->last = &batch->next;

@@ -9,6 +9,9 @@
 
 #include "store/store.h"
 
+/* Records that may wait before new batches are turned away. */
+#define LLMLAB__WRITER_DEPTH 400000
+
 typedef struct llmlab__writer_s llmlab__writer_t;
 
 llmlab_status_t llmlab__writer_start(llmlab__writer_t **out,

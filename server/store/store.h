@@ -294,6 +294,8 @@ typedef struct llmlab__store_numbers_s {
     uint64_t rejected;
     uint64_t capped_labels;
     uint64_t checkpoints;
+    uint64_t database_bytes;
+    uint64_t log_bytes;
 } llmlab__store_numbers_t;
 
 /* Statuses: LLMLAB_OK; LLMLAB_ENOTFOUND; LLMLAB_EINVAL (taken already);

@@ -1,4 +1,6 @@
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -50,6 +52,18 @@ sqlite_idle(llmlab__store_t *store)
     pthread_mutex_unlock(&sqlite->write_lock);
 }
 
+static uint64_t
+file_bytes(const char *path, const char *end)
+{
+    char name[4096];
+    struct stat file;
+    int size = snprintf(name, sizeof(name), "%s%s", path, end);
+
+    return size > 0 && (size_t)size < sizeof(name) && stat(name, &file) == 0
+               ? (uint64_t)file.st_size
+               : 0;
+}
+
 static void
 sqlite_numbers(llmlab__store_t *store, llmlab__store_numbers_t *out)
 {
@@ -61,6 +75,8 @@ sqlite_numbers(llmlab__store_t *store, llmlab__store_numbers_t *out)
     out->rejected = atomic_load(&sqlite->rejected);
     out->capped_labels = atomic_load(&sqlite->capped_labels);
     out->checkpoints = atomic_load(&sqlite->checkpoints);
+    out->database_bytes = file_bytes(sqlite->path, "");
+    out->log_bytes = file_bytes(sqlite->path, "-wal");
 }
 
 /* An answer is read from one state of the database, and the locks of a
