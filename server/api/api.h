@@ -7,6 +7,10 @@
 void llmlab__api_healthz(llmlab__request_t *request);
 void llmlab__api_readyz(llmlab__request_t *request);
 void llmlab__api_costs(llmlab__request_t *request);
+void llmlab__api_calls_list(llmlab__request_t *request);
+void llmlab__api_sessions_list(llmlab__request_t *request);
+void llmlab__api_users_list(llmlab__request_t *request);
+void llmlab__api_facets_list(llmlab__request_t *request);
 void llmlab__api_traces_list(llmlab__request_t *request);
 void llmlab__api_trace_get(llmlab__request_t *request);
 void llmlab__api_audit_list(llmlab__request_t *request);

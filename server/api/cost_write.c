@@ -124,23 +124,31 @@ value_text(const llmlab__cost_answer_t *answer, llmlab__dimension_t dimension,
     return text;
 }
 
+void
+llmlab__cost_value_write(const llmlab__cost_answer_t *answer,
+                         llmlab__json_out_t *out, llmlab__dimension_t dimension,
+                         const llmlab__cost_row_t *row)
+{
+    char key[24];
+
+    llmlab__write_text(out,
+                       value_text(answer, dimension, row->by[dimension], key));
+}
+
 static void
 row_write(const llmlab__cost_answer_t *answer, llmlab__json_out_t *out,
           const llmlab__cost_row_t *row)
 {
-    char key[24];
-
     llmlab__json_begin_object(out);
     if (answer->query->granularity != LLMLAB__TOTAL) {
         llmlab__json_key(out, "start");
         llmlab__write_time(out, row->start * 1000000000);
     }
     for (size_t i = 0; i < answer->dimensions; i++) {
-        llmlab__dimension_t of = answer->order[i];
-        const char *name = llmlab__cost_dimensions[of];
+        const char *name = llmlab__cost_dimensions[answer->order[i]];
 
         llmlab__json_key_n(out, name, strlen(name));
-        llmlab__write_text(out, value_text(answer, of, row->by[of], key));
+        llmlab__cost_value_write(answer, out, answer->order[i], row);
     }
     llmlab__cost_sums_write(out, &row->sums);
     if (answer->query->latency) {

@@ -139,9 +139,10 @@ key_make(costs_t *costs)
     llmlab__buf_append(&costs->key, "", 1);
 }
 
-static void
-refuse(llmlab__request_t *request, llmlab_status_t status,
-       const llmlab__cost_query_t *query, const llmlab__cost_result_t *result)
+void
+llmlab__cost_refuse(llmlab__request_t *request, llmlab_status_t status,
+                    const llmlab__cost_query_t *query,
+                    const llmlab__cost_result_t *result)
 {
     llmlab__problem_t problem;
     int most =
@@ -217,7 +218,7 @@ answer_make(costs_t *costs)
     status = llmlab__cost_query(request->server->store, request->reader,
                                 &costs->query, &result);
     if (status != LLMLAB_OK) {
-        refuse(request, status, &costs->query, &result);
+        llmlab__cost_refuse(request, status, &costs->query, &result);
         llmlab__cost_result_cleanup(&result);
         return NULL;
     }

@@ -48,8 +48,19 @@ optional_money(llmlab__json_out_t *out, bool present, int64_t nano,
     }
 }
 
-static void
-members_write(llmlab__json_out_t *out, const llmlab__span_view_t *span)
+int
+llmlab__step_kind(const char *name)
+{
+    for (int i = 0; i < LLMLAB_SPAN_KINDS; i++) {
+        if (kind_names[i] != NULL && strcmp(kind_names[i], name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+void
+llmlab__step_write(llmlab__json_out_t *out, const llmlab__span_view_t *span)
 {
     static const char *const usage_sources[] = {"none", "provider",
                                                 "estimated"};
@@ -158,7 +169,7 @@ on_span(void *payload, const llmlab__span_view_t *span)
     step->parent = NONE;
     step->text = tree->texts.size;
     llmlab__json_out_init(&out, &tree->texts);
-    members_write(&out, span);
+    llmlab__step_write(&out, span);
     step->text_size = tree->texts.size - step->text;
     return true;
 }

@@ -2,13 +2,10 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/list.h"
 #include "api/trace_tree.h"
 #include "api/write.h"
 #include "base/id.h"
-#include "services/cursor.h"
-
-#define LIMIT_DEFAULT 50
-#define LIMIT_MAX     1000
 
 static void
 trace_members(llmlab__json_out_t *out, const llmlab__trace_row_t *row)
@@ -53,33 +50,14 @@ trace_members(llmlab__json_out_t *out, const llmlab__trace_row_t *row)
     }
 }
 
-typedef struct list_s {
-    llmlab__json_out_t out;
-    llmlab__trace_query_t query;
-    size_t limit;
-    size_t count;
-    bool more;
-    llmlab__trace_cursor_t last;
-} list_t;
-
 static bool
 on_trace(void *payload, const llmlab__trace_row_t *row)
 {
-    list_t *list = payload;
-    bool dearest = list->query.order == LLMLAB__DEAREST_FIRST;
+    llmlab__list_page_t *page = payload;
 
-    if (list->count == list->limit) {
-        list->more = true;
-        return false;
-    }
-    list->count++;
-    list->last.major = dearest ? row->cost_nano : row->start_ns;
-    list->last.minor = dearest ? row->cost_rest : 0;
-    list->last.trace_high = row->trace_high;
-    list->last.trace_low = row->trace_low;
-    llmlab__json_begin_object(&list->out);
-    trace_members(&list->out, row);
-    llmlab__json_end_object(&list->out);
+    llmlab__json_begin_object(&page->out);
+    trace_members(&page->out, row);
+    llmlab__json_end_object(&page->out);
     return true;
 }
 
@@ -89,30 +67,6 @@ bad_parameter(llmlab__request_t *request, const char *field, const char *reason)
     return llmlab__reply_refuse(request, 400, "bad-parameter",
                                 "A parameter is wrong", field, "%s: %s", field,
                                 reason);
-}
-
-static bool
-limit_read(llmlab__request_t *request, size_t *out)
-{
-    const char *text = llmlab__request_param(request, "limit");
-    unsigned long value = 0;
-    size_t digits = 0;
-
-    *out = LIMIT_DEFAULT;
-    if (text == NULL) {
-        return true;
-    }
-    while (text[digits] >= '0' && text[digits] <= '9' && digits < 5) {
-        value = value * 10 + (unsigned long)(text[digits] - '0');
-        digits++;
-    }
-    if (digits == 0 || text[digits] != '\0' || value == 0 ||
-        value > LIMIT_MAX) {
-        return bad_parameter(request, "limit",
-                             "a number from 1 to 1000 is needed");
-    }
-    *out = value;
-    return true;
 }
 
 static bool
@@ -147,14 +101,17 @@ status_read(llmlab__request_t *request, int *out)
 }
 
 static bool
-query_read(llmlab__request_t *request, list_t *list)
+query_read(llmlab__request_t *request, llmlab__trace_query_t *query,
+           llmlab__list_page_t *page)
 {
-    llmlab__trace_query_t *query = &list->query;
-    const char *cursor = llmlab__request_param(request, "cursor");
     llmlab__time_range_t range;
 
-    if (!limit_read(request, &list->limit) ||
-        !order_read(request, &query->order) ||
+    if (!order_read(request, &query->order) ||
+        !llmlab__list_read(request,
+                           query->order == LLMLAB__DEAREST_FIRST
+                               ? LLMLAB__LIST_TRACES_DEAREST
+                               : LLMLAB__LIST_TRACES_NEWEST,
+                           page) ||
         !status_read(request, &query->status) ||
         !llmlab__request_range(request, &range)) {
         return false;
@@ -166,46 +123,31 @@ query_read(llmlab__request_t *request, list_t *list)
     query->model = llmlab__request_param(request, "model");
     query->user = llmlab__request_param(request, "user");
     query->session = llmlab__request_param(request, "session");
-    query->limit = list->limit + 1;
-    if (cursor == NULL) {
-        return true;
-    }
-    query->has_cursor = true;
-    return llmlab__cursor_read(request->server->secret, query->project,
-                               query->order, cursor, &query->cursor) ||
-           bad_parameter(request, "cursor",
-                         "it is not from this list's page before");
+    query->environment = llmlab__request_param(request, "environment");
+    query->limit = page->limit;
+    query->has_cursor = page->has_cursor;
+    query->cursor = page->cursor;
+    return true;
 }
 
 void
 llmlab__api_traces_list(llmlab__request_t *request)
 {
     const llmlab__store_ops_t *ops = request->server->store->ops;
-    list_t list = {.count = 0};
-    char cursor[LLMLAB__CURSOR_TEXT];
+    llmlab__trace_query_t query = {.limit = 0};
+    llmlab__list_page_t page;
+    llmlab__page_end_t end;
 
-    if (!query_read(request, &list)) {
+    if (!query_read(request, &query, &page)) {
         return;
     }
-    llmlab__reply_json(request, &list.out);
-    llmlab__json_begin_object(&list.out);
-    llmlab__json_key(&list.out, "data");
-    llmlab__json_begin_array(&list.out);
-    if (ops->traces(request->reader, &list.query, on_trace, &list) !=
+    llmlab__list_begin(request, &page);
+    if (ops->traces(request->reader, &query, on_trace, &page, &end) !=
         LLMLAB_OK) {
         llmlab__reply_failure(request, "cannot list traces");
         return;
     }
-    llmlab__json_end_array(&list.out);
-    llmlab__json_key(&list.out, "next_cursor");
-    if (list.more) {
-        llmlab__cursor_write(request->server->secret, list.query.project,
-                             list.query.order, &list.last, cursor);
-        llmlab__json_put_text(&list.out, cursor);
-    } else {
-        llmlab__json_put_null(&list.out);
-    }
-    llmlab__json_end_object(&list.out);
+    llmlab__list_end(request, &page, &end);
 }
 
 typedef struct detail_s {

@@ -351,6 +351,6 @@ llmlab__cost_cross(llmlab__store_t *store, llmlab__reader_t *reader,
         out->spans = spans;
         return cross.sum.status;
     }
-    llmlab__cost_finish(out);
+    llmlab__cost_finish(out, query->steps_too);
     return LLMLAB_OK;
 }

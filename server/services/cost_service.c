@@ -299,7 +299,7 @@ llmlab__cost_query(llmlab__store_t *store, llmlab__reader_t *reader,
         llmlab__cost_result_cleanup(out);
         return scan.sum.status;
     }
-    llmlab__cost_finish(out);
+    llmlab__cost_finish(out, query->steps_too);
     if (scan.sum.apart) {
         return total_of_tags(store, reader, query, out);
     }

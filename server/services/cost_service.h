@@ -22,6 +22,7 @@ typedef struct llmlab__cost_query_s {
     int64_t value[LLMLAB__DIMENSIONS]; /* label ids and the like */
     const char *session;               /* the value of that dimension */
     bool latency;
+    bool steps_too; /* keep groups that hold no calls */
 } llmlab__cost_query_t;
 
 typedef struct llmlab__cost_row_s {

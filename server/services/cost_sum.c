@@ -276,7 +276,7 @@ compare(const void *a, const void *b)
 }
 
 void
-llmlab__cost_finish(llmlab__cost_result_t *result)
+llmlab__cost_finish(llmlab__cost_result_t *result, bool steps_too)
 {
     size_t kept = 0;
 
@@ -285,7 +285,8 @@ llmlab__cost_finish(llmlab__cost_result_t *result)
 
         /* Steps that are no calls cost nothing; they are in the total's
          * spans. */
-        if (row->sums.of[LLMLAB__SUM_CALLS] > 0) {
+        if (row->sums.of[steps_too ? LLMLAB__SUM_SPANS : LLMLAB__SUM_CALLS] >
+            0) {
             result->rows[kept++] = *row;
         } else if (row->latency != NULL) {
             llmlab__latency_cleanup(row->latency);

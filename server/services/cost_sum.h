@@ -46,7 +46,7 @@ bool llmlab__cost_group(llmlab__cost_sum_t *sum,
 bool llmlab__cost_add(llmlab__cost_sum_t *sum, size_t bucket, uint32_t group,
                       const llmlab__sums_t *sums, llmlab__text_t latency,
                       int sign);
-/* Drop what holds no calls; sort. */
-void llmlab__cost_finish(llmlab__cost_result_t *result);
+/* Drop what holds no calls, or nothing at all; sort. */
+void llmlab__cost_finish(llmlab__cost_result_t *result, bool steps_too);
 
 #endif

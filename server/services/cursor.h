@@ -6,13 +6,21 @@
 
 #define LLMLAB__CURSOR_TEXT 129
 
+/* A cursor is good for one list only. */
+typedef enum llmlab__list_e {
+    LLMLAB__LIST_TRACES_NEWEST,
+    LLMLAB__LIST_TRACES_DEAREST,
+    LLMLAB__LIST_CALLS,
+    LLMLAB__LIST_SESSIONS,
+    LLMLAB__LIST_USERS,
+    LLMLAB__LIST_FACETS /* and the dimension */
+} llmlab__list_t;
+
 void llmlab__cursor_write(const unsigned char secret[32], int64_t project,
-                          llmlab__trace_order_t order,
-                          const llmlab__trace_cursor_t *cursor,
+                          int list, const llmlab__cursor_t *cursor,
                           char out[LLMLAB__CURSOR_TEXT]);
-/* False when it was not made by this server for this project and order. */
+/* False when it was not made by this server for this project and list. */
 bool llmlab__cursor_read(const unsigned char secret[32], int64_t project,
-                         llmlab__trace_order_t order, const char *text,
-                         llmlab__trace_cursor_t *out);
+                         int list, const char *text, llmlab__cursor_t *out);
 
 #endif

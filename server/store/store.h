@@ -180,13 +180,19 @@ typedef enum llmlab__trace_order_e {
     LLMLAB__DEAREST_FIRST
 } llmlab__trace_order_t;
 
-/* Where a page ended: the last trace on it. */
-typedef struct llmlab__trace_cursor_s {
+/* Where a page ended: the last trace or span on it. */
+typedef struct llmlab__cursor_s {
     int64_t major; /* start, or nano-USD */
-    int64_t minor; /* 0, or the rest */
+    int64_t minor; /* the rest below, or the span's id */
     uint64_t trace_high;
     uint64_t trace_low;
-} llmlab__trace_cursor_t;
+} llmlab__cursor_t;
+
+/* A page may end before it is full, because enough was looked at. */
+typedef struct llmlab__page_end_s {
+    bool more;
+    llmlab__cursor_t last; /* with more */
+} llmlab__page_end_t;
 
 typedef struct llmlab__trace_query_s {
     int64_t project;
@@ -198,10 +204,54 @@ typedef struct llmlab__trace_query_s {
     const char *model;   /* NULL: any */
     const char *user;    /* NULL: any */
     const char *session; /* NULL: any */
+    const char *environment;
     bool has_cursor;
-    llmlab__trace_cursor_t cursor;
+    llmlab__cursor_t cursor;
     size_t limit;
 } llmlab__trace_query_t;
+
+typedef struct llmlab__call_query_s {
+    int64_t project;
+    int64_t start_ns;                  /* inclusive */
+    int64_t end_ns;                    /* exclusive */
+    unsigned only;                     /* bits by llmlab__dimension_t */
+    int64_t value[LLMLAB__DIMENSIONS]; /* of which only this value */
+    const char *tag;                   /* the text; "": without tags */
+    const char *session;
+    int kind;      /* llmlab_span_kind_t; -1: any */
+    bool unpriced; /* only calls without a price */
+    bool has_cursor;
+    llmlab__cursor_t cursor;
+    size_t limit;
+} llmlab__call_query_t;
+
+typedef struct llmlab__session_query_s {
+    int64_t project;
+    int64_t start_ns;  /* that begin from here on */
+    int64_t end_ns;    /* and before */
+    int64_t user;      /* a label; 0: any */
+    int64_t before_ns; /* the last of the page before; INT64_MAX: none */
+    int64_t before;
+    size_t limit;
+} llmlab__session_query_t;
+
+typedef struct llmlab__session_row_s {
+    int64_t number;
+    int64_t start_ns;
+    int64_t last_ns;
+    int64_t end_ns;
+    int64_t traces;
+    int64_t steps;
+    int64_t calls;
+    int64_t errors;
+    int64_t unpriced;
+    int64_t cost_nano;
+    int64_t cost_rest;
+    int64_t input_tokens;
+    int64_t output_tokens;
+    llmlab__text_t session;
+    llmlab__text_t user;
+} llmlab__session_row_t;
 
 typedef struct llmlab__trace_row_s {
     uint64_t trace_high;
@@ -228,6 +278,8 @@ typedef struct llmlab__trace_row_s {
 } llmlab__trace_row_t;
 
 typedef struct llmlab__span_view_s {
+    uint64_t trace_high;
+    uint64_t trace_low;
     uint64_t span_id;
     uint64_t parent_id;
     int64_t start_ns;
@@ -263,6 +315,8 @@ typedef struct llmlab__span_view_s {
 /* Texts of a row live until the function returns. False ends the walk. */
 typedef bool (*llmlab__trace_fn)(void *payload, const llmlab__trace_row_t *row);
 typedef bool (*llmlab__span_fn)(void *payload, const llmlab__span_view_t *row);
+typedef bool (*llmlab__session_fn)(void *payload,
+                                   const llmlab__session_row_t *row);
 typedef bool (*llmlab__key_fn)(void *payload, const llmlab__key_t *key);
 
 /* What was changed, by whom. */
@@ -388,10 +442,20 @@ typedef struct llmlab__store_ops_s {
 
     llmlab_status_t (*traces)(llmlab__reader_t *reader,
                               const llmlab__trace_query_t *query,
-                              llmlab__trace_fn visit, void *payload);
+                              llmlab__trace_fn visit, void *payload,
+                              llmlab__page_end_t *end);
     llmlab_status_t (*trace)(llmlab__reader_t *reader, int64_t project,
                              uint64_t trace_high, uint64_t trace_low,
                              llmlab__trace_fn visit, void *payload);
+    /* Spans, newest first. */
+    llmlab_status_t (*calls)(llmlab__reader_t *reader,
+                             const llmlab__call_query_t *query,
+                             llmlab__span_fn visit, void *payload,
+                             llmlab__page_end_t *end);
+    /* Newest first. */
+    llmlab_status_t (*sessions)(llmlab__reader_t *reader,
+                                const llmlab__session_query_t *query,
+                                llmlab__session_fn visit, void *payload);
     /* The spans of a trace in the order of their start. */
     llmlab_status_t (*spans)(llmlab__reader_t *reader, int64_t project,
                              const llmlab__trace_row_t *trace,

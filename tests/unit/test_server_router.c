@@ -129,28 +129,28 @@ static void
 test_cursor(void **state)
 {
     unsigned char secret[32] = "secret";
-    llmlab__trace_cursor_t cursor = {-5, 7, UINT64_MAX, 1};
-    llmlab__trace_cursor_t back;
+    llmlab__cursor_t cursor = {-5, 7, UINT64_MAX, 1};
+    llmlab__cursor_t back;
     char text[LLMLAB__CURSOR_TEXT];
 
     (void)state;
-    llmlab__cursor_write(secret, 3, LLMLAB__NEWEST_FIRST, &cursor, text);
+    llmlab__cursor_write(secret, 3, LLMLAB__LIST_CALLS, &cursor, text);
     assert_true(
-        llmlab__cursor_read(secret, 3, LLMLAB__NEWEST_FIRST, text, &back));
+        llmlab__cursor_read(secret, 3, LLMLAB__LIST_CALLS, text, &back));
     assert_memory_equal(&cursor, &back, sizeof(back));
     assert_false(
-        llmlab__cursor_read(secret, 4, LLMLAB__NEWEST_FIRST, text, &back));
+        llmlab__cursor_read(secret, 4, LLMLAB__LIST_CALLS, text, &back));
     assert_false(
-        llmlab__cursor_read(secret, 3, LLMLAB__DEAREST_FIRST, text, &back));
+        llmlab__cursor_read(secret, 3, LLMLAB__LIST_SESSIONS, text, &back));
     for (size_t i = 0; text[i] != '\0'; i++) {
         text[i] ^= 1;
         assert_false(
-            llmlab__cursor_read(secret, 3, LLMLAB__NEWEST_FIRST, text, &back));
+            llmlab__cursor_read(secret, 3, LLMLAB__LIST_CALLS, text, &back));
         text[i] ^= 1;
     }
     text[126] = '\0';
     assert_false(
-        llmlab__cursor_read(secret, 3, LLMLAB__NEWEST_FIRST, text, &back));
+        llmlab__cursor_read(secret, 3, LLMLAB__LIST_CALLS, text, &back));
 }
 
 int

@@ -217,6 +217,31 @@ tree_add(llmlab__apply_t *apply, llmlab__trace_t *trace,
     return status;
 }
 
+/* A trace counts for one session, and its steps may name several: each must
+ * reach to all that name it. */
+static llmlab_status_t
+sessions_reach(llmlab__apply_t *apply, const llmlab__trace_t *trace,
+               const llmlab__row_t *row, int64_t user)
+{
+    llmlab__text_t known = {(const char *)trace->session.data,
+                            trace->session.size};
+    llmlab_status_t status;
+
+    if (row->session.size == 0 || known.size == 0 ||
+        (row->session.size == known.size &&
+         memcmp(row->session.data, known.data, known.size) == 0)) {
+        return LLMLAB_OK;
+    }
+    status = llmlab__session_reach(apply->connection, trace->project, known,
+                                   trace->user, trace->row.start_ns,
+                                   trace->row.last_ns);
+    return status == LLMLAB_OK
+               ? llmlab__session_reach(apply->connection, trace->project,
+                                       row->session, user, row->start_ns,
+                                       row->start_ns)
+               : status;
+}
+
 static llmlab_status_t
 row_store(llmlab__apply_t *apply, llmlab__row_t *row, llmlab__trace_t *trace)
 {
@@ -247,6 +272,9 @@ row_store(llmlab__apply_t *apply, llmlab__row_t *row, llmlab__trace_t *trace)
     }
     place_set(apply, row->start_ns, &labels, row->outcome, &place);
     status = llmlab__contribute(&apply->sqlite->rollups, &place, &what, 1);
+    if (status == LLMLAB_OK) {
+        status = sessions_reach(apply, trace, row, labels.user);
+    }
     if (status == LLMLAB_OK) {
         status = llmlab__trace_merge(apply, trace, row, &labels, &what.sums);
     }
@@ -370,6 +398,10 @@ unsampled_apply(llmlab__apply_t *apply, llmlab__row_t *row)
     apply->batch->accepted += total;
     place_set(apply, row->start_ns, &labels, row->outcome, &place);
     status = llmlab__contribute(&apply->sqlite->rollups, &place, &what, 1);
+    if (status == LLMLAB_OK) {
+        status = llmlab__session_add(apply->connection, apply->batch->project,
+                                     row, labels.user);
+    }
     return status == LLMLAB_OK ? remainder_insert(apply, row, &labels) : status;
 }
 

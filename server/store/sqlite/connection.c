@@ -8,6 +8,19 @@
 #define SUM_COLUMNS                  LLMLAB__SUM_MAP(SUM_COLUMN_)
 #define SUM_PARAMETERS               LLMLAB__SUM_MAP(SUM_PARAMETER_)
 
+/* What llmlab__span_view_t tells, in its order. */
+#define SPAN_VIEW                                                       \
+    "s.span_id,s.parent_id,s.start_ns,s.duration_ns,s.ttft_ns,s.kind,"  \
+    "s.status,s.counted,s.priced,s.match,s.usage_source,s.cost_source," \
+    "s.cost_nano,s.cost_rest,s.client_nano,s.client_rest,s.name,"       \
+    "(SELECT text FROM label WHERE id=s.provider),"                     \
+    "(SELECT text FROM label WHERE id=s.model),"                        \
+    "(SELECT text FROM label WHERE id=s.agent),"                        \
+    "(SELECT text FROM label WHERE id=s.user),"                         \
+    "(SELECT text FROM label WHERE id=s.environment),"                  \
+    "(SELECT text FROM label WHERE id=s.service),"                      \
+    "s.session,s.price_key,s.usage,s.tags,s.detail,s.trace_high,s.trace_low"
+
 static const char *const texts[LLMLAB__SQL_COUNT] = {
     [LLMLAB__SQL_BEGIN] = "BEGIN IMMEDIATE",
     [LLMLAB__SQL_BEGIN_READ] = "BEGIN",
@@ -32,13 +45,11 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
         "UPDATE span SET agent=iif(agent=0,?6,agent),user=iif(user=0,?7,user),"
         "session=ifnull(session,?8) WHERE project=?1 AND start_ns=?2 AND "
         "span_id=?3 AND trace_high=?4 AND trace_low=?5",
-    /* The inner limit bounds the rows looked at. */
     [LLMLAB__SQL_TRACE_NODES] =
         "SELECT span_id,parent_id,start_ns,usage IS NOT NULL OR "
         "cost_nano IS NOT NULL,counted,(agent=0)+2*(user=0)+"
-        "4*(session IS NULL) FROM "
-        "(SELECT * FROM span WHERE project=?1 AND start_ns BETWEEN ?2 AND ?3 "
-        "LIMIT ?6) WHERE trace_high=?4 AND trace_low=?5",
+        "4*(session IS NULL) FROM span INDEXED BY span_by_trace WHERE "
+        "project=? AND trace_high=? AND trace_low=? LIMIT ?",
     [LLMLAB__SQL_TRACE_GET] =
         "SELECT start_ns,last_ns,end_ns,root_id,root_ns,root_status,steps,"
         "calls,errors,unpriced,cost_nano,cost_rest,input_tokens,"
@@ -143,18 +154,31 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
         "SELECT role,created_ns,version FROM member WHERE project=? AND "
         "account=?",
     [LLMLAB__SQL_SPANS_OF_TRACE] =
-        "SELECT s.span_id,s.parent_id,s.start_ns,s.duration_ns,s.ttft_ns,"
-        "s.kind,s.status,s.counted,s.priced,s.match,s.usage_source,"
-        "s.cost_source,s.cost_nano,s.cost_rest,s.client_nano,s.client_rest,"
-        "s.name,(SELECT text FROM label WHERE id=s.provider),"
-        "(SELECT text FROM label WHERE id=s.model),"
-        "(SELECT text FROM label WHERE id=s.agent),"
-        "(SELECT text FROM label WHERE id=s.user),"
-        "(SELECT text FROM label WHERE id=s.environment),"
-        "(SELECT text FROM label WHERE id=s.service),"
-        "s.session,s.price_key,s.usage,s.tags,s.detail FROM span s "
-        "WHERE s.project=?1 AND s.start_ns BETWEEN ?2 AND ?3 AND "
-        "s.trace_high=?4 AND s.trace_low=?5 ORDER BY s.start_ns,s.span_id",
+        "SELECT " SPAN_VIEW " FROM span s INDEXED BY span_by_trace WHERE "
+        "s.project=?1 AND s.trace_high=?2 AND s.trace_low=?3 "
+        "ORDER BY s.start_ns,s.span_id",
+    [LLMLAB__SQL_SPAN_VIEW] =
+        "SELECT " SPAN_VIEW " FROM span s WHERE s.project=? AND s.start_ns=? "
+        "AND s.span_id=? AND s.trace_high=? AND s.trace_low=?",
+    [LLMLAB__SQL_ROLLUP_EXISTS] =
+        "SELECT 1 FROM rollup WHERE project=? AND view=? AND level=? AND "
+        "start=? AND series=?",
+    [LLMLAB__SQL_SESSION_ADD] =
+        "INSERT INTO session_sum(project,session,start_ns,last_ns,end_ns,"
+        "traces,steps,calls,errors,unpriced,cost_nano,cost_rest,input_tokens,"
+        "output_tokens,user) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) "
+        "ON CONFLICT(project,session) DO UPDATE SET "
+        "start_ns=min(start_ns,excluded.start_ns),"
+        "last_ns=max(last_ns,excluded.last_ns),"
+        "end_ns=max(end_ns,excluded.end_ns),traces=traces+excluded.traces,"
+        "steps=steps+excluded.steps,calls=calls+excluded.calls,"
+        "errors=errors+excluded.errors,unpriced=unpriced+excluded.unpriced,"
+        "cost_nano=cost_nano+excluded.cost_nano+"
+        "(cost_rest+excluded.cost_rest)/1000000,"
+        "cost_rest=(cost_rest+excluded.cost_rest)%1000000,"
+        "input_tokens=input_tokens+excluded.input_tokens,"
+        "output_tokens=output_tokens+excluded.output_tokens,"
+        "user=iif(excluded.user<>0,excluded.user,user)",
 };
 
 llmlab_status_t

@@ -203,5 +203,12 @@ llmlab__trace_fill(llmlab__apply_t *apply, const llmlab__trace_fill_t *fill)
         llmlab__buf_append(&trace->session, given.session.data,
                            given.session.size);
     }
-    return llmlab__trace_touch(&apply->sqlite->traces, trace);
+    if (given.session.size > 0) {
+        status = llmlab__session_reach(apply->connection, trace->project,
+                                       given.session, given.user,
+                                       trace->row.start_ns, trace->row.last_ns);
+    }
+    return status == LLMLAB_OK
+               ? llmlab__trace_touch(&apply->sqlite->traces, trace)
+               : status;
 }

@@ -201,8 +201,19 @@ label_forget(llmlab__sqlite_t *sqlite, llmlab__job_t *job, const char *user,
     sqlite3_finalize(sql);
     if (status == LLMLAB_OK) {
         status = llmlab__execute(
-            connection, "UPDATE label SET text='erased-'||id||'-'||lower(hex(randomblob(4))) WHERE id=?", "i",
-            label);
+            connection,
+            "UPDATE label SET "
+            "text='erased-'||id||'-'||lower(hex(randomblob(4))) WHERE id=?",
+            "i", label);
+    }
+    if (status == LLMLAB_OK) {
+        /* A session's name may be as telling as the user's. */
+        status = llmlab__execute(
+            connection,
+            "UPDATE session_sum SET session='erased-'||number||'-'||"
+            "lower(hex(randomblob(4))) WHERE project=? AND user=?",
+            "ii", job->project, label);
+        llmlab__trace_cache_clear(&sqlite->traces);
     }
     if (status == LLMLAB_OK) {
         keep(job, label);

@@ -69,6 +69,9 @@ typedef enum llmlab__sql_e {
     LLMLAB__SQL_ACCOUNT_GET,
     LLMLAB__SQL_MEMBER_ROLE,
     LLMLAB__SQL_SPANS_OF_TRACE,
+    LLMLAB__SQL_SPAN_VIEW,
+    LLMLAB__SQL_ROLLUP_EXISTS,
+    LLMLAB__SQL_SESSION_ADD,
     LLMLAB__SQL_COUNT
 } llmlab__sql_t;
 
@@ -263,13 +266,39 @@ llmlab_status_t llmlab__sqlite_crossing(llmlab__reader_t *reader,
                                         llmlab__crossing_fn visit,
                                         void *payload);
 
+/* session.c */
+
+/* Spans of a trace of another session name this one. */
+llmlab_status_t llmlab__session_reach(llmlab__connection_t *connection,
+                                      int64_t project, llmlab__text_t session,
+                                      int64_t user, int64_t start_ns,
+                                      int64_t last_ns);
+/* Add calls without spans to their session. */
+llmlab_status_t llmlab__session_add(llmlab__connection_t *connection,
+                                    int64_t project, const llmlab__row_t *row,
+                                    int64_t user);
+llmlab_status_t llmlab__sqlite_sessions(llmlab__reader_t *reader,
+                                        const llmlab__session_query_t *query,
+                                        llmlab__session_fn visit,
+                                        void *payload);
+
+/* calls.c */
+llmlab_status_t llmlab__sqlite_calls(llmlab__reader_t *reader,
+                                     const llmlab__call_query_t *query,
+                                     llmlab__span_fn visit, void *payload,
+                                     llmlab__page_end_t *end);
+
 /* queries.c */
+
+/* A row of the statements that select SPAN_VIEW. */
+void llmlab__span_view_read(sqlite3_stmt *sql, llmlab__span_view_t *row);
 int64_t llmlab__sqlite_label_find(llmlab__reader_t *reader, int64_t project,
                                   llmlab__label_kind_t kind, const char *text);
 llmlab__text_t llmlab__sqlite_label_text(llmlab__reader_t *reader, int64_t id);
 llmlab_status_t llmlab__sqlite_traces(llmlab__reader_t *reader,
                                       const llmlab__trace_query_t *query,
-                                      llmlab__trace_fn visit, void *payload);
+                                      llmlab__trace_fn visit, void *payload,
+                                      llmlab__page_end_t *end);
 llmlab_status_t llmlab__sqlite_trace(llmlab__reader_t *reader, int64_t project,
                                      uint64_t trace_high, uint64_t trace_low,
                                      llmlab__trace_fn visit, void *payload);

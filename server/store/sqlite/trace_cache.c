@@ -10,10 +10,9 @@
 /* Slots of spans in memory, about 40 bytes each, and traces. */
 #define NODES_MAX  (256 * 1024)
 #define TRACES_MAX (16 * 1024)
-/* Rows looked at to find the spans of a stored trace again. One that began
- * long ago in a busy project is then known in part: its duplicates are still
- * found by their key. */
-#define SCAN_MAX 100000
+/* Spans of a stored trace that are known again. One that has more is known in
+ * part: its duplicates are still found by their key. */
+#define SPANS_MAX 100000
 
 static void
 trace_destroy(llmlab__trace_cache_t *cache, llmlab__trace_t *trace)
@@ -21,6 +20,7 @@ trace_destroy(llmlab__trace_cache_t *cache, llmlab__trace_t *trace)
     cache->nodes -= trace->node_capacity;
     llmlab__buf_cleanup(&trace->name);
     llmlab__buf_cleanup(&trace->session);
+    llmlab__buf_cleanup(&trace->told_session);
     llmlab__buf_cleanup(&trace->models);
     llmlab__buf_cleanup(&trace->tags);
     llmlab__free(trace->nodes);
@@ -310,11 +310,9 @@ nodes_load(llmlab__connection_t *connection, llmlab__trace_cache_t *cache,
         return LLMLAB_EIO;
     }
     sqlite3_bind_int64(sql, 1, trace->project);
-    sqlite3_bind_int64(sql, 2, trace->row.start_ns);
-    sqlite3_bind_int64(sql, 3, trace->row.last_ns);
-    sqlite3_bind_int64(sql, 4, (int64_t)trace->row.trace_high);
-    sqlite3_bind_int64(sql, 5, (int64_t)trace->row.trace_low);
-    sqlite3_bind_int64(sql, 6, SCAN_MAX);
+    sqlite3_bind_int64(sql, 2, (int64_t)trace->row.trace_high);
+    sqlite3_bind_int64(sql, 3, (int64_t)trace->row.trace_low);
+    sqlite3_bind_int64(sql, 4, SPANS_MAX);
     while ((code = sqlite3_step(sql)) == SQLITE_ROW) {
         llmlab__node_t node = {
             .span_id = (uint64_t)sqlite3_column_int64(sql, 0),
@@ -402,6 +400,8 @@ row_load(llmlab__connection_t *connection, llmlab__trace_t *trace)
         trace->user = sqlite3_column_int64(sql, 16);
         trace->environment = sqlite3_column_int64(sql, 17);
         buf_column(&trace->session, sql, 18);
+        buf_column(&trace->told_session, sql, 18);
+        trace->told = *row;
         buf_column(&trace->models, sql, 19);
         buf_column(&trace->tags, sql, 20);
         if (trace->tags.size > 0) {
@@ -558,7 +558,8 @@ row_write(llmlab__connection_t *connection, llmlab__trace_t *trace)
     }
     trace->stored = true;
     trace->dirty = false;
-    return status;
+    return status == LLMLAB_OK ? llmlab__session_flush(connection, trace)
+                               : status;
 }
 
 llmlab_status_t

@@ -47,6 +47,10 @@ typedef struct llmlab__trace_s {
     llmlab__buf_t models; /* ",3,7," */
     llmlab__buf_t tags;   /* JSON array without its end: "[\"a\"" */
 
+    /* What the session was told of it, and which. */
+    llmlab__trace_row_t told;
+    llmlab__buf_t told_session;
+
     uint8_t lacks;         /* all that some of its spans lack */
     llmlab__node_t *nodes; /* by hash of the span's id */
     size_t node_count;
@@ -86,6 +90,10 @@ llmlab_status_t llmlab__trace_touch(llmlab__trace_cache_t *cache,
 /* Write the rows that were touched. */
 llmlab_status_t llmlab__trace_flush(struct llmlab__connection_s *connection,
                                     llmlab__trace_cache_t *cache);
+
+/* session.c: tell the trace's session what has changed. */
+llmlab_status_t llmlab__session_flush(struct llmlab__connection_s *connection,
+                                      llmlab__trace_t *trace);
 
 llmlab__node_t *llmlab__trace_node(const llmlab__trace_t *trace,
                                    uint64_t span_id);
