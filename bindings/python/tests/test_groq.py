@@ -35,3 +35,14 @@ async def test_async(provider, captured):
             await client.chat.completions.create(
                 **CHAT, extra_headers={"x-fake": "400"})
     assert [s["status"] for s in captured.spans] == ["success", "error"]
+
+
+def test_two_sdks_at_one_address(client, provider, captured):
+    """A gateway: the address tells nothing, the SDK does."""
+    llmlab.instrument("mistralai")
+    from mistralai.client import Mistral
+    with Mistral(api_key="x", server_url=provider.url) as mistral:
+        mistral.chat.complete(model="mistral-small-latest",
+                              messages=CHAT["messages"])
+    client.chat.completions.create(**CHAT)
+    assert [s["provider"] for s in captured.spans] == ["mistral", "groq"]

@@ -97,7 +97,8 @@ def test_stream_that_asks_for_usage(client, captured):
 def estimated(step):
     """Nobody counted: what was said is measured, and marked so."""
     return (step["cost_detail"]["usage_source"] == "estimated"
-            and step["usage"]["output_tokens"] > 0
+            and 0 < step["usage"]["input_tokens"] < 20
+            and 4 < step["usage"]["output_tokens"] < 20
             and not step["usage_complete"] and Decimal(step["cost"]) > 0)
 
 
@@ -252,8 +253,21 @@ def test_embeddings(client, captured):
 
 def test_no_usage_is_not_zero(client, captured):
     client.chat.completions.create(**CHAT, extra_headers=fake("no-usage"))
-    step = the_step(captured)
-    assert estimated(step)
+    assert estimated(the_step(captured))
+
+
+def test_fingerprints(provider):
+    llmlab.instrument("openai")
+    with llmlab.testing.capture(fingerprint="request") as captured:
+        with openai.OpenAI(base_url=provider.url + "/v1",
+                           api_key="x") as client:
+            for _ in range(2):
+                client.chat.completions.create(**CHAT)
+            client.chat.completions.create(
+                **{**CHAT, "messages": [{"role": "user", "content": "bye"}]})
+    prints = [s["fingerprint"] for s in captured.spans]
+    assert prints[0] == prints[1] != prints[2]
+    assert "hello" not in str(captured.spans)
 
 
 def test_other_calls_pass(client, captured):

@@ -64,6 +64,7 @@ class LLMLab:
         self._mask = mask
         self._handle = 0
         self._capture = False
+        self._fingerprints = False
         problem: Exception | None = None
         try:
             self._start(api_key, project, dict(settings))
@@ -82,10 +83,15 @@ class LLMLab:
             log.error("llmlab is disabled: %s", problem)
         poll_log()
         _watch_multiprocessing()
-        if instrument:
+        if instrument is not False:
             from ._instrument import instrument as patch
 
-            patch(*(() if instrument is True else instrument))
+            try:
+                patch(*(() if instrument is True else
+                        (instrument,) if isinstance(instrument, str) else
+                        instrument))
+            except Exception as error:
+                self.fault(error)
 
     def _start(self, api_key: str | None, project: str | None,
                given: dict[str, Any]) -> None:
@@ -111,6 +117,9 @@ class LLMLab:
         capture = settings.get("capture.content",
                                os.environ.get("LLMLAB_CAPTURE_CONTENT"))
         self._capture = capture in ("metadata", "full")
+        prints = settings.get("fingerprint",
+                              os.environ.get("LLMLAB_FINGERPRINT"))
+        self._fingerprints = prints in ("request", "prefix")
 
     @property
     def enabled(self) -> bool:
@@ -199,9 +208,16 @@ class LLMLab:
             if default is self:
                 default = None
             handle, self._handle = self._handle, 0
+        wrong = None
+        try:
+            limit = _ms(timeout)
+        except Exception as error:
+            wrong, limit = error, _ms(EXIT_TIMEOUT)
         if handle:
-            lib.llmlab_bind_close(handle, _ms(timeout))
+            lib.llmlab_bind_close(handle, limit)
         poll_log()
+        if wrong is not None:
+            self.fault(wrong)
 
     def __enter__(self) -> LLMLab:
         return self
@@ -233,7 +249,7 @@ _EXPECTED = frozenset((-6, -10, -20, -19))
 
 
 def _ms(seconds: float) -> int:
-    return max(0, min(int(seconds * 1000), 86_400_000))
+    return int(max(0.0, min(seconds * 1000, 86_400_000.0)))
 
 
 _names: list[str] = []

@@ -66,6 +66,9 @@ def place_by(inside: Callable[[Span | None], Span | None] | None) -> None:
                   vars(_client))
 
 
+_NO_EXTRA = (None, False, None, None, None, ())
+
+
 class Span(_Base):
     """One step. `with span("name", kind="tool") as s:` starts and ends it and
     makes it current between; used as a decorator it does so around each call.
@@ -93,8 +96,9 @@ class Span(_Base):
         self._kind = kind
         self._client = client
         self._attributes = attributes
-        if tags or user or session or agent or traceparent or root:
-            self._extra = (traceparent, root, agent, user, session, tags)
+        extra = (traceparent, root, agent, user, session, tags)
+        if any(one is not none for one, none in zip(extra, _NO_EXTRA)):
+            self._extra = extra
 
     # Its life.
 
@@ -260,10 +264,12 @@ class Span(_Base):
 
     def _set_attributes(self, attributes: Mapping[str, Any]) -> None:
         try:
-            for key, value in attributes.items():
-                self.set(key, value)
-        except AttributeError as error:
+            pairs = [(key, value) for key, value in attributes.items()]
+        except Exception as error:
             self._fault(error)
+            return
+        for key, value in pairs:
+            self.set(key, value)
 
     def set_agent(self, agent: str) -> None:
         """The agent; as user, session and tags, spans below inherit it."""
@@ -340,8 +346,8 @@ class Span(_Base):
     def set_tier(self, service_tier: str | None = None,
                  region: str | None = None, speed: str | None = None,
                  batch: bool = False) -> None:
-        self._do(lib.llmlab_bind_set_tier, service_tier, region, speed,
-                 1 if batch else 0)
+        self._do(lambda handle: lib.llmlab_bind_set_tier(
+            handle, service_tier, region, speed, 1 if batch else 0))
 
     def set_search_context(self, size: str) -> None:
         """low, medium or high: how much a web search takes in."""
@@ -358,7 +364,8 @@ class Span(_Base):
         self._do(lib.llmlab_bind_set_attempt, attempt)
 
     def set_stream(self, stream: bool = True) -> None:
-        self._do(lib.llmlab_bind_set_stream, 1 if stream else 0)
+        self._do(lambda handle: lib.llmlab_bind_set_stream(
+            handle, 1 if stream else 0))
 
     def first_token(self) -> None:
         """The first token has come: now."""
@@ -494,7 +501,8 @@ def current_span() -> Span:
 
 def start_trace(name: str, *, kind: str = "agent", agent: str | None = None,
                 **options: Any) -> Span:
-    return Span(name, kind, agent=agent or name, **options)
+    own = agent is not None and agent != ""
+    return Span(name, kind, agent=agent if own else name, **options)
 
 
 @typing.overload
@@ -535,6 +543,8 @@ class _Unnamed(Span):
 def propagate(function: F) -> F:
     """The function, running in the span that is current now: for executors
     and threads, which start without one."""
+    if not callable(function):
+        return function  # which fails where it is called
     here = _here()
 
     if inspect.iscoroutinefunction(function):

@@ -70,7 +70,7 @@ def instrument(*sdks: str, include_usage: bool = True) -> None:
     _stainless.include_usage = include_usage
     with _lock:
         for sdk in sdks or _SDKS:
-            name = _ALIASES.get(sdk, sdk)
+            name = _name(sdk)
             if name not in _SDKS:
                 log.warning("llmlab cannot instrument %r; it knows %s", sdk,
                             ", ".join(_SDKS))
@@ -79,11 +79,15 @@ def instrument(*sdks: str, include_usage: bool = True) -> None:
         _settle()
 
 
+def _name(sdk: object) -> str:
+    return _ALIASES.get(sdk, sdk) if isinstance(sdk, str) else ""
+
+
 def uninstrument(*sdks: str) -> None:
     """Put back what instrument() replaced, for these SDKs or all."""
     with _lock:
         for sdk in sdks or list(_asked):
-            _asked.discard(_ALIASES.get(sdk, sdk))
+            _asked.discard(_name(sdk))
         _settle()
 
 

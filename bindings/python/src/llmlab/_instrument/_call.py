@@ -20,25 +20,27 @@ KINDS = {"embeddings": "embedding", "embed_content": "embedding",
          "rerank": "rerank"}
 _LAST = (b"[DONE]", b"message_stop", b"response.completed", b"message-end",
          b"stream-end")
+_NO_USAGE = -20
 _FORMLESS = ("embed_content",)
 _INPUTS = ("messages", "input", "inputs", "contents", "prompt", "message",
            "texts", "query")
 
 
-_places: dict[str, tuple[str, str | None]] = {}
+_places: dict[tuple[str, str], tuple[str, str | None]] = {}
 
 
 def where(address: str, otherwise: str) -> tuple[str, str | None]:
     """The provider and region that serve an address, which the library knows;
     an address that it does not know is the SDK's own provider's."""
-    if address not in _places:
+    place = _places.get((address, otherwise))
+    if place is None:
         facts = json.loads(lib.llmlab_bind_usage(
             json.dumps({"url": address}), b"{}"))
         if len(_places) > 1000:
             _places.clear()
-        _places[address] = (facts.get("provider") or otherwise,
-                            facts.get("region"))
-    return _places[address]
+        place = facts.get("provider") or otherwise, facts.get("region")
+        _places[address, otherwise] = place
+    return place
 
 
 _reading: weakref.WeakSet[Call] = weakref.WeakSet()
@@ -87,6 +89,10 @@ class Call:
         model = request.get("model")
         if isinstance(model, str):
             self.span.set_request_model(model)
+        self.request: Mapping[str, Any] | None = request
+        client = self.span._client
+        if client is not None and client._fingerprints:
+            self._tell_request()
         if self.captures:
             for name in _INPUTS:
                 if request.get(name) is not None:
@@ -98,6 +104,13 @@ class Call:
         client = self.span._client
         return client is not None and client._capture
 
+    def _tell_request(self) -> bool:
+        """For its fingerprint; and for an estimate where no usage comes, which
+        wants the prompt before the reply."""
+        request, self.request = self.request, None
+        return bool(request) and 0 == lib.llmlab_bind_set_request(
+            self.span._handle, None, None, json.dumps(request, default=str))
+
     def attempt(self, number: int) -> None:
         if number > 1:
             self.span.set_attempt(number)
@@ -106,7 +119,10 @@ class Call:
         """The whole reply."""
         if self.done:
             return
-        self.span.set_response(body, self.provider, self.api)
+        handle, provider, api = self.span._handle, self.provider, self.api
+        status = lib.llmlab_bind_set_response(handle, provider, api, body)
+        if status == _NO_USAGE and self._tell_request():
+            lib.llmlab_bind_set_response(handle, provider, api, body)
         if self.captures:
             self.span.set_output(
                 body if isinstance(body, str) else
@@ -151,6 +167,8 @@ class Call:
         if stream:
             reply = json.loads(lib.llmlab_bind_stream_reply(stream) or "{}")
             complete = bool(reply.get("complete"))
+            if reply.get("usage_source") != "provider":
+                self._tell_request()
             lib.llmlab_bind_set_stream_reply(self.span._handle, stream)
             lib.llmlab_bind_stream_destroy(stream)
             text, self.text = self.text, None
