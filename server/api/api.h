@@ -66,6 +66,8 @@ void llmlab__api_price_create(llmlab__request_t *request);
 void llmlab__api_price_get(llmlab__request_t *request);
 void llmlab__api_price_patch(llmlab__request_t *request);
 void llmlab__api_price_delete(llmlab__request_t *request);
+void llmlab__api_reprice(llmlab__request_t *request);
+void llmlab__api_project_job_get(llmlab__request_t *request);
 void llmlab__api_price_file(llmlab__request_t *request);
 void llmlab__api_sdk_config(llmlab__request_t *request);
 

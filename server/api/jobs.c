@@ -108,7 +108,8 @@ void
 llmlab__api_jobs_list(llmlab__request_t *request)
 {
     llmlab__job_query_t query = {
-        .project = -1, .kind = llmlab__request_param(request, "kind")};
+        .project = request->project.id != 0 ? request->project.id : -1,
+        .kind = llmlab__request_param(request, "kind")};
     llmlab__page_t page;
 
     if (!state_read(request, &query.state) ||
@@ -126,6 +127,13 @@ llmlab__api_jobs_list(llmlab__request_t *request)
     llmlab__page_end(request, &page);
 }
 
+static bool
+no_such_job(llmlab__request_t *request)
+{
+    return llmlab__reply_refuse(request, 404, "no-such-job", "No such job",
+                                NULL, "there is no job of this id");
+}
+
 bool
 llmlab__job_load(llmlab__request_t *request, const char *text,
                  llmlab__job_t *out)
@@ -141,9 +149,7 @@ llmlab__job_load(llmlab__request_t *request, const char *text,
         return true;
     }
     return status == LLMLAB_ENOTFOUND
-               ? llmlab__reply_refuse(request, 404, "no-such-job",
-                                      "No such job", NULL,
-                                      "there is no job of this id")
+               ? no_such_job(request)
                : llmlab__reply_failure(request, "cannot read a job");
 }
 
@@ -168,6 +174,21 @@ llmlab__api_job_get(llmlab__request_t *request)
     if (llmlab__job_load(request, request->parts[0], &job)) {
         llmlab__job_reply(request, 200, &job);
     }
+}
+
+void
+llmlab__api_project_job_get(llmlab__request_t *request)
+{
+    llmlab__job_t job;
+
+    if (!llmlab__job_load(request, request->parts[1], &job)) {
+        return;
+    }
+    if (job.project != request->project.id) {
+        no_such_job(request);
+        return;
+    }
+    llmlab__job_reply(request, 200, &job);
 }
 
 static bool

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/jobs.h"
 #include "api/write.h"
 #include "base/clock.h"
 #include "http/fields.h"
@@ -508,4 +509,48 @@ void
 llmlab__api_price_delete(llmlab__request_t *request)
 {
     within_change(request, discard_found);
+}
+
+/* Price stored calls again. Without "apply" nothing is changed: the job's
+ * result tells what would be. */
+void
+llmlab__api_reprice(llmlab__request_t *request)
+{
+    int64_t start = 0;
+    int64_t end = 0;
+    bool has_start = false;
+    bool has_end = false;
+    bool apply = false;
+    const llmlab__field_t fields[] = {
+        {.name = "start",
+         .type = LLMLAB__FIELD_TIME,
+         .out = &start,
+         .present = &has_start},
+        {.name = "end",
+         .type = LLMLAB__FIELD_TIME,
+         .out = &end,
+         .present = &has_end},
+        {.name = "apply", .type = LLMLAB__FIELD_BOOL, .out = &apply}};
+    char times[2][LLMLAB__TIME_TEXT];
+    llmlab__job_t job;
+
+    if (!llmlab__request_fields(request, fields, 3)) {
+        return;
+    }
+    if (has_start && has_end && start >= end) {
+        bad_field(request, "end", "it is not after start");
+        return;
+    }
+    llmlab__time_format(start, times[0]);
+    llmlab__time_format(end, times[1]);
+    llmlab__job_init(&job, "reprice", request->project.id);
+    (void)snprintf(job.arguments, sizeof(job.arguments),
+                   "{%s%s%s%s%s%s\"apply\":%s}",
+                   has_start ? "\"start\":\"" : "", has_start ? times[0] : "",
+                   has_start ? "\"," : "", has_end ? "\"end\":\"" : "",
+                   has_end ? times[1] : "", has_end ? "\"," : "",
+                   apply ? "true" : "false");
+    if (llmlab__job_submit(request, &job)) {
+        llmlab__job_reply(request, 202, &job);
+    }
 }

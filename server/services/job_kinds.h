@@ -11,5 +11,8 @@ llmlab_status_t llmlab__job_retention(llmlab__job_run_t *run);
 /* Delete a project's trace, or all traces of a user: {"trace": id} or
  * {"user": id}. */
 llmlab_status_t llmlab__job_erase(llmlab__job_run_t *run);
+/* Price a project's stored calls again: {"start": time, "end": time,
+ * "apply": bool}. */
+llmlab_status_t llmlab__job_reprice(llmlab__job_run_t *run);
 
 #endif

@@ -40,7 +40,7 @@ typedef struct llmlab__job_s {
     /* JSON objects. */
     char arguments[2048];
     char progress[1024];
-    char result[1024];
+    char result[8192];
 } llmlab__job_t;
 
 /* An empty job that is due now. */

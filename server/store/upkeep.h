@@ -54,6 +54,39 @@ typedef struct llmlab__check_s {
     int64_t differences;
 } llmlab__check_t;
 
+/* Where a walk over a project's spans is. */
+typedef struct llmlab__span_place_s {
+    int64_t start_ns;
+    int64_t span_id;
+    int64_t trace_high;
+    int64_t trace_low;
+} llmlab__span_place_t;
+
+/* What a stored call costs. */
+typedef struct llmlab__call_price_s {
+    bool has_cost;
+    int priced;
+    int match;
+    int cost_source;
+    int64_t nano;
+    int64_t rest;
+    char key[256]; /* "": none */
+} llmlab__call_price_t;
+
+struct llmlab__span_view_s;
+
+typedef struct llmlab__reprice_s {
+    int64_t project;
+    int64_t end_ns;
+    int64_t limit;
+    bool apply;
+    /* *now holds what it cost, and becomes what it costs. False ends the
+     * walk. */
+    bool (*price)(void *payload, const struct llmlab__span_view_s *call,
+                  llmlab__call_price_t *now);
+    void *payload;
+} llmlab__reprice_t;
+
 typedef struct llmlab__upkeep_ops_s {
     /* Of the first project with an id above `after`; LLMLAB_ENOTFOUND. */
     llmlab_status_t (*keeping)(struct llmlab__reader_s *reader, int64_t after,
@@ -86,6 +119,13 @@ typedef struct llmlab__upkeep_ops_s {
                                   int64_t project, int64_t label,
                                   int64_t *start_ns, uint64_t *high,
                                   uint64_t *low);
+    /* Go over about `limit` spans behind *place and before end_ns, and ask of
+     * each call whose cost was computed what it costs now. apply: write it, and
+     * correct every sum that it is in, in one transaction. *place becomes the
+     * last span's; *more: there are others behind it. */
+    llmlab_status_t (*reprice)(struct llmlab__store_s *store,
+                               const llmlab__reprice_t *reprice,
+                               llmlab__span_place_t *place, bool *more);
     /* Make the roll-ups of all hours whose spans are there again from the
      * spans, the coarser ones from the finer, the traces from their spans, and
      * compare. Reads one state of the database. LLMLAB_ETIMEOUT when it was

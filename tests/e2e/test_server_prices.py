@@ -4,11 +4,14 @@
 llmlab-test: threads timeout=300
 """
 
+import decimal
 import json
+import subprocess
 import threading
+import time
 
 import serving
-from serving import Base, Sender, new_trace
+from serving import Base, Sender, new_trace, rfc3339
 
 # 1,000 input and 100 output tokens of gpt-4o-mini by the built-in table.
 LIST_PRICE = "0.00021"
@@ -230,6 +233,144 @@ class Prices(Base):
             for thread in threads:
                 thread.join()
         self.assertLessEqual(set(seen), allowed)
+
+    def reprice(self, key=None, **body):
+        status, job = self.api("POST", "/v1/projects/-/prices/reprice", body,
+                               key)
+        self.assertEqual(status, 202, job)
+        path = "/v1/projects/-/jobs/%d" % job["id"]
+        deadline = time.monotonic() + 120
+        while job["state"] not in ("done", "dead"):
+            self.assertLess(time.monotonic(), deadline, job)
+            time.sleep(0.02)
+            status, job = self.api("GET", path, key=key)
+            self.assertEqual(status, 200, job)
+        self.assertEqual((job["state"], job["error"]), ("done", None))
+        return job["result"]
+
+    def check(self, folder):
+        """The sums are what the spans say."""
+        found = subprocess.run(
+            [serving.SERVER, "check", "--data", folder, "--json"],
+            capture_output=True, text=True)
+        self.assertEqual(found.returncode, 0, found.stdout + found.stderr)
+
+    def test_stored_calls_are_priced_again(self):
+        key = self.server.key("again", "admin")
+        sender = Sender()
+        day = 86400 * 10**9
+        now = time.time_ns()
+        calls = []
+        for i in range(1000):
+            calls.append(sender.step(
+                start=rfc3339(now - i % 10 * day - 10**9),
+                agent="a%d" % (i % 3), user="u%d" % (i % 7),
+                tags=["t%d" % (i % 2), "all"],
+                model=("gpt-4o-mini", "gpt-4o", "no-such-model")[i % 3],
+                usage={"input_tokens": 1000 + i, "output_tokens": i}))
+        calls += [sender.step(provider_cost="0.5"),
+                  sender.step(type="tool_call", usage=..., model=...,
+                              provider=...)]
+        for i in range(0, len(calls), 100):
+            status, echo = self.server.post(key, sender.batch(
+                calls[i:i + 100], new_trace()))
+            self.assertEqual((status, echo["rejected"]), (200, []))
+
+        def costs(query=""):
+            status, body = self.server.get(key, "costs?" + query)
+            self.assertEqual(status, 200, body)
+            return body
+
+        before = costs()["total"]
+        self.assertEqual(before["unpriced_calls"], 333)
+        same = self.reprice(key)
+        self.assertEqual((same["calls"], same["changed"], same["applied"]),
+                         (1000, 0, False))
+        self.assertEqual(same["before_usd"], same["after_usd"])
+
+        for body in ({"kind": "override", "model": "gpt-4o-mini",
+                      "prices": RATES},
+                     {"kind": "override", "model": "no-such-model",
+                      "provider": "openai", "prices": RATES}):
+            status, price = self.api("POST", "/v1/projects/-/prices", body,
+                                     key)
+            self.assertEqual(status, 201, price)
+        dry = self.reprice(key)
+        self.assertEqual((dry["changed"], dry["newly_priced"],
+                          dry["newly_unpriced"], dry["unreadable"]),
+                         (667, 333, 0, 0))
+        self.assertEqual({m["model"]: m["changed"] for m in dry["by_model"]},
+                         {"gpt-4o-mini": 334, "no-such-model": 333})
+        self.assertEqual(costs()["total"], before)
+
+        def exact(wanted):
+            """In 1e-6 USD, by the rates above: whole numbers."""
+            return sum(1000 + i + 2 * i for i in range(1000) if wanted(i))
+
+        # Three days of ten first; the others stay as they are.
+        some = self.reprice(key, apply=True,
+                            start=rfc3339(now - 3 * day))
+        self.assertLess(some["changed"], 667)
+        done = self.reprice(key, apply=True)
+        self.assertEqual(done["changed"] + some["changed"], 667)
+        self.assertEqual(done["after_usd"], dry["after_usd"])
+        after = costs()["total"]
+        self.assertEqual(after["unpriced_calls"], 0)
+        self.assertEqual(
+            decimal.Decimal(after["cost_usd"]),
+            decimal.Decimal(dry["after_usd"]) + decimal.Decimal("0.5"))
+        for model, rest in (("gpt-4o-mini", 0), ("no-such-model", 2)):
+            status, body = self.server.get(key, "costs?model=" + model)
+            self.assertEqual(
+                decimal.Decimal(body["total"]["cost_usd"]),
+                decimal.Decimal(exact(lambda i: i % 3 == rest)) / 10**6 +
+                (decimal.Decimal("0.5") if rest == 0 else 0))
+        again = self.reprice(key, apply=True)
+        self.assertEqual(again["changed"], 0)
+        self.check(self.server.folder)
+        status, audit = self.api("GET", "/v1/projects/-/audit", key=key)
+        self.assertEqual(audit["data"][0]["action"], "job.create")
+        self.refused(403, "forbidden", self.api(
+            "POST", "/v1/projects/-/prices/reprice", {}, self.read))
+        self.refused(400, "bad-field", self.api(
+            "POST", "/v1/projects/-/prices/reprice",
+            {"start": rfc3339(now), "end": rfc3339(now)}, key))
+
+    def test_pricing_again_while_calls_come(self):
+        key = self.server.key("busy", "admin")
+        stop = threading.Event()
+        counts = []
+
+        def send():
+            sender = Sender()
+            while not stop.is_set():
+                self.server.post(key, sender.batch(
+                    [sender.step() for _ in range(20)], new_trace()))
+                counts.append(20)
+
+        threads = [threading.Thread(target=send) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        try:
+            for n in range(1, 6):
+                status, price = self.api("POST", "/v1/projects/-/prices", {
+                    "kind": "override", "model": "gpt-4o-mini",
+                    "prices": {"rates": {"input": str(n), "output": "0"}}},
+                    key)
+                self.assertEqual(status, 201, price)
+                self.reprice(key, apply=True)
+                if n < 5:
+                    self.api("DELETE", "/v1/projects/-/prices/%d"
+                             % price["id"], key=key)
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        self.reprice(key, apply=True)
+        status, body = self.server.get(key, "costs")
+        self.assertEqual(decimal.Decimal(body["total"]["cost_usd"]),
+                         decimal.Decimal(sum(counts)) * 5 / 1000)
+        self.check(self.server.folder)
 
 
 if __name__ == "__main__":

@@ -69,6 +69,11 @@ llmlab_status_t llmlab__contribute(llmlab__rollup_cache_t *rollups,
 llmlab_status_t llmlab__span_uncount(llmlab__apply_t *apply,
                                      llmlab__trace_t *trace,
                                      llmlab__node_t *node);
+/* A stored call costs something else. */
+llmlab_status_t llmlab__span_reprice(llmlab__apply_t *apply,
+                                     llmlab__trace_t *trace,
+                                     const llmlab__node_t *node,
+                                     const llmlab__call_price_t *price);
 /* Give a trace's stored spans what they lack and the trace states. */
 llmlab_status_t llmlab__trace_fill(llmlab__apply_t *apply,
                                    const llmlab__trace_fill_t *fill);

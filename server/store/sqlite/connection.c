@@ -38,6 +38,10 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
         "ifnull(cost_rest,0),ifnull(client_nano,0),ifnull(client_rest,0),"
         "usage FROM span WHERE project=? AND start_ns=? AND span_id=? AND "
         "trace_high=? AND trace_low=?",
+    [LLMLAB__SQL_SPAN_REPRICE] =
+        "UPDATE span SET cost_nano=?6,cost_rest=?7,priced=?8,match=?9,"
+        "cost_source=?10,price_key=?11 WHERE project=?1 AND start_ns=?2 AND "
+        "span_id=?3 AND trace_high=?4 AND trace_low=?5",
     [LLMLAB__SQL_SPAN_UNCOUNT] =
         "UPDATE span SET counted=0 WHERE project=? AND start_ns=? AND "
         "span_id=? AND trace_high=? AND trace_low=?",

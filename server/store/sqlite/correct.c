@@ -95,6 +95,56 @@ llmlab__span_uncount(llmlab__apply_t *apply, llmlab__trace_t *trace,
     return llmlab__connection_run(apply->connection, sql, "correct a span");
 }
 
+static llmlab_status_t
+price_write(llmlab__apply_t *apply, const llmlab__trace_t *trace,
+            const llmlab__node_t *node, const llmlab__call_price_t *price)
+{
+    sqlite3_stmt *sql =
+        llmlab__connection_sql(apply->connection, LLMLAB__SQL_SPAN_REPRICE);
+    llmlab__text_t key = {price->key[0] != '\0' ? price->key : NULL,
+                          strlen(price->key)};
+
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    key_bind(sql, trace, node);
+    if (price->has_cost) {
+        sqlite3_bind_int64(sql, 6, price->nano);
+        sqlite3_bind_int64(sql, 7, price->rest);
+    }
+    sqlite3_bind_int(sql, 8, price->priced);
+    sqlite3_bind_int(sql, 9, price->match);
+    sqlite3_bind_int(sql, 10, price->cost_source);
+    llmlab__bind_text(sql, 11, key);
+    return llmlab__connection_run(apply->connection, sql, "price a span");
+}
+
+llmlab_status_t
+llmlab__span_reprice(llmlab__apply_t *apply, llmlab__trace_t *trace,
+                     const llmlab__node_t *node,
+                     const llmlab__call_price_t *price)
+{
+    llmlab__rollup_cache_t *rollups = &apply->sqlite->rollups;
+    stored_t stored;
+    llmlab_status_t status = stored_read(apply, trace, node, &stored);
+
+    for (int sign = -1; sign <= 1 && status == LLMLAB_OK; sign += 2) {
+        status = llmlab__contribute(rollups, &stored.place, &stored.what, sign);
+        if (status == LLMLAB_OK) {
+            status = llmlab__trace_sum(&trace->row, &stored.what.sums, sign);
+        }
+        if (status == LLMLAB_OK && sign < 0) {
+            status = price_write(apply, trace, node, price);
+        }
+        if (status == LLMLAB_OK && sign < 0) {
+            status = stored_read(apply, trace, node, &stored);
+        }
+    }
+    return status == LLMLAB_OK
+               ? llmlab__trace_touch(&apply->sqlite->traces, trace)
+               : status;
+}
+
 /* The fill's labels, and its session as a text. */
 typedef struct given_s {
     int64_t agent;
