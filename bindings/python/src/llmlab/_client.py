@@ -335,6 +335,22 @@ def _finalize(_: object = None) -> None:
     util.Finalize(None, _flush_all, exitpriority=10)
 
 
+def _watch_celery() -> None:
+    """Celery's children leave by os._exit() too, and tell of it before."""
+    signals = sys.modules.get("celery.signals")
+    if signals is None:
+        return
+    try:
+        signals.worker_process_shutdown.connect(
+            _flush_celery, weak=False, dispatch_uid="llmlab")
+    except Exception:
+        log.debug("no flush at the end of Celery's children", exc_info=True)
+
+
+def _flush_celery(**_: object) -> None:
+    _flush_all()
+
+
 def _watch_multiprocessing() -> None:
     global _watched
     util = sys.modules.get("multiprocessing.util")
@@ -354,6 +370,7 @@ def _watch_multiprocessing() -> None:
 def _before_fork() -> None:
     if _open:
         _watch_multiprocessing()
+        _watch_celery()
 
 
 def _after_fork_in_child() -> None:
