@@ -114,7 +114,7 @@ class ClientToServer(serving.Base):
             self.client, ctypes.byref(score)), 0)
         self.assertEqual(LIB.llmlab_client_flush(self.client, 5000, None), 0)
         path = os.path.join(self.server.folder, "llmlab.db")
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as store:
+        with sqlite3.connect(path) as store:
             rows = store.execute(
                 "SELECT name, value, label, source, version, comment, "
                 "printf('%016x', span_id) FROM score").fetchall()
