@@ -204,19 +204,33 @@ llmlab__claim_release(llmlab__claim_t *claim)
 }
 
 bool
-llmlab__claim_is_free(int directory, const char *name)
+llmlab__claim_look(llmlab__claim_t *claim, int directory, const char *name,
+                   bool *is_held)
 {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     struct stat st;
-    bool is_free = false;
     int fd;
 
+    llmlab__claim_init(claim);
     enter_list();
     fd = open_foreign(directory, name, &st);
     if (fd >= 0) {
-        is_free = fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_UNLCK;
-        close(fd);
+        *is_held = fcntl(fd, F_GETLK, &lock) != 0 || lock.l_type != F_UNLCK;
+        put_in_list(claim, fd, &st);
     }
     leave_list();
-    return is_free;
+    return fd >= 0;
+}
+
+bool
+llmlab__claim_is_free(int directory, const char *name)
+{
+    llmlab__claim_t claim;
+    bool is_held = true;
+
+    if (!llmlab__claim_look(&claim, directory, name, &is_held)) {
+        return false;
+    }
+    llmlab__claim_release(&claim);
+    return !is_held;
 }

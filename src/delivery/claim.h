@@ -35,7 +35,12 @@ void llmlab__claim_add(llmlab__claim_t *claim, int fd);
 /* Let go; the file stays. */
 void llmlab__claim_release(llmlab__claim_t *claim);
 
-/* Does nobody hold the file? Changes nothing. */
+/* Look at a file that this process does not hold, and whether another one does.
+ * No lock is taken; but while the claim is not released, no thread of this
+ * process takes the file, because closing it would let it go. */
+bool llmlab__claim_look(llmlab__claim_t *claim, int directory, const char *name,
+                        bool *is_held);
+/* Does nobody hold the file? */
 bool llmlab__claim_is_free(int directory, const char *name);
 
 static inline bool
