@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/sabotage.h"
 #include "base/status.h"
 #include "client/config.h"
 #include "delivery/exit_hook.h"
@@ -185,6 +186,9 @@ set_up(llmlab_client_t *client, const llmlab_config_t *config)
             return llmlab__fail(LLMLAB_EINTERNAL, "libcurl cannot be used");
         }
         warn_of_plain_http(client);
+        if (llmlab__sabotaged("key_is_logged")) {
+            llmlab__log(&client->log, LLMLAB_LOG_DEBUG, "%s", TEXT(API_KEY));
+        }
     }
     llmlab__exit_register();
     if (CHOICE(EXPORTER) == EXPORT_MEMORY) {

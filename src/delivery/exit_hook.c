@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/sabotage.h"
 #include "delivery/fork_lock.h"
 #include "delivery/worker_state.h"
 
@@ -96,7 +97,8 @@ llmlab__exit_register(void)
 {
     static atomic_flag done = ATOMIC_FLAG_INIT;
 
-    if (!atomic_flag_test_and_set(&done)) {
+    if (!atomic_flag_test_and_set(&done) &&
+        !llmlab__sabotaged("exit_unhooked")) {
         atexit(stop_all);
     }
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sabotage.h"
 #include "delivery/segment_state.h"
 
 void
@@ -82,7 +83,9 @@ move_rest(llmlab__outbox_t *outbox, uint64_t until, _Atomic uint64_t *place)
                                                   : until) -
                  from;
     }
-    atomic_fetch_sub(&ledger->queued, until - from - flying);
+    if (!llmlab__sabotaged("ledger_counts_twice")) {
+        atomic_fetch_sub(&ledger->queued, until - from - flying);
+    }
     atomic_fetch_sub(&ledger->in_flight, flying);
     atomic_fetch_add(place, until - from);
     outbox->spooled_until = until;

@@ -1,10 +1,15 @@
 #include "delivery/retry.h"
 
+#include "base/sabotage.h"
+
 #define RETRY_AFTER_MAX_MS (INT64_C(3600) * 1000)
 
 llmlab__verdict_t
 llmlab__verdict(int http_status, bool echoed)
 {
+    if (llmlab__sabotaged("nothing_is_retried") && !echoed) {
+        return LLMLAB__VERDICT_DEAD;
+    }
     if (http_status >= 200 && http_status < 300) {
         /* Without the echo somebody else answered, such as a login page. */
         return echoed ? LLMLAB__VERDICT_DONE : LLMLAB__VERDICT_RETRY;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/sabotage.h"
 #include "delivery/segment_state.h"
 
 void
@@ -133,6 +134,9 @@ llmlab__segments_write(llmlab__segments_t *segments)
     if (!llmlab__segments_have_files(segments)) {
         errno = ENOENT;
         return false;
+    }
+    if (llmlab__sabotaged("spool_unwritten")) {
+        return true;
     }
     while (segments->unwritten != NULL) {
         llmlab__segment_t *segment = segments->unwritten;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/sabotage.h"
 #include "delivery/worker_state.h"
 
 #define SEGMENT_BYTES    ((size_t)256 << 10)
@@ -67,7 +68,9 @@ make_room(const llmlab__worker_t *worker, llmlab__outbox_t *outbox,
           uint32_t size)
 {
     llmlab__segments_t *segments = &outbox->segments;
-    size_t limit = segment_limit(worker, outbox);
+    size_t limit = llmlab__sabotaged("memory_unbounded")
+                       ? SIZE_MAX
+                       : segment_limit(worker, outbox);
 
     if (llmlab__segments_have_room(segments, size, limit)) {
         return true;
@@ -180,7 +183,7 @@ save(llmlab__worker_t *worker, llmlab__outbox_t *outbox)
     if (outbox->rings != NULL && llmlab__ring_set_is_file(outbox->rings)) {
         size_t count = llmlab__ring_set_positions(outbox->rings, positions);
 
-        if (count > 0 &&
+        if (count > 0 && !llmlab__sabotaged("consumed_untold") &&
             !llmlab__segments_note(&outbox->segments, LLMLAB__FRAME_CONSUMED, 0,
                                    positions,
                                    (uint32_t)(count * sizeof(positions[0])))) {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/sabotage.h"
 #include "base/status.h"
 
 #define NS_PER_S    INT64_C(1000000000)
@@ -184,6 +185,7 @@ llmlab__worker_flush(llmlab__worker_t *worker, int64_t timeout_ms,
     bool is_done;
     bool is_held;
 
+    deadline.tv_sec += llmlab__sabotaged("deadlines_slip");
     llmlab_stats_init(&before);
     llmlab__worker_stats(worker, worker->config.tracer, &before);
     pthread_mutex_lock(&worker->lock);

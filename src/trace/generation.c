@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "base/os.h"
+#include "base/sabotage.h"
 #include "trace/tracer.h"
 
 /* Used until the page is made, and where there is none. */
@@ -35,6 +36,9 @@ make_page(void)
 {
     _Atomic uint64_t *page = llmlab__os_wiped_page();
 
+    if (llmlab__sabotaged("fork_unseen")) {
+        return;
+    }
     if (page != NULL) {
         atomic_store(&llmlab__generation_word, page);
     }

@@ -3,7 +3,8 @@
  * Judged by the best of a few tries: a machine that does other things as well
  * makes some late, a missed deadline makes all late.
  *
- * llmlab-test: serial threads */
+ * llmlab-test: serial threads
+ * llmlab-sabotage: deadlines_slip */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

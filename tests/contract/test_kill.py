@@ -3,7 +3,8 @@ SIGKILL, abort, SIGSEGV and plain exits at random moments, two at a time on one
 spool, and each span whose end had returned is in a real server's store once.
 
 LLMLAB_KILLS says how many; LLMLAB_SEED repeats a run.
-llmlab-test: timeout=900"""
+llmlab-test: timeout=900
+llmlab-sabotage: spool_unwritten consumed_untold"""
 import os
 import random
 import sys

@@ -1,6 +1,7 @@
 /* What is lost is counted and told: at a close, and at an exit without one.
  *
- * llmlab-test: threads */
+ * llmlab-test: threads
+ * llmlab-sabotage: exit_unhooked */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

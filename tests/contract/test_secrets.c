@@ -1,7 +1,8 @@
 /* The key and the proxy's password appear in no log line, error, statistic or
  * file.
  *
- * llmlab-test: threads */
+ * llmlab-test: threads
+ * llmlab-sabotage: key_is_logged */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,8 @@
 /* Promise 6: what a process that is gone has left is sent by the next one with
  * the same address, project and key; by nobody else, and by nobody before.
  *
- * llmlab-test: threads timeout=180 */
+ * llmlab-test: threads timeout=180
+ * llmlab-sabotage: locks_ignored spool_unwritten */
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>

@@ -1,7 +1,8 @@
 /* Promise 6 where there is no room, or something wrong with the files: what can
  * be kept is kept, and what is lost is counted.
  *
- * llmlab-test: threads timeout=180 */
+ * llmlab-test: threads timeout=180
+ * llmlab-sabotage: spool_unwritten */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>

@@ -1,5 +1,7 @@
-/* Fork, with calls being recorded all the while. llmlab-test: threads
- * timeout=120 */
+/* Fork, with calls being recorded all the while.
+ *
+ * llmlab-test: threads timeout=120
+ * llmlab-sabotage: long fork_unseen */
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>

@@ -13,7 +13,8 @@ sys.path.insert(0, os.path.join(os.environ["LLMLAB_SOURCE_DIR"], "tests",
                                 "e2e"))
 import serving  # noqa: E402
 
-PROGRAMS = os.path.join(os.environ["LLMLAB_BUILD_DIR"], "tests")
+PROGRAMS = os.path.join(os.environ["LLMLAB_BUILD_DIR"], "tests", "%s" +
+                        os.environ.get("LLMLAB_PROGRAMS", ""))
 
 
 class Place:
@@ -46,13 +47,13 @@ class Place:
 
     def run(self, program, *arguments, timeout=300, **more):
         return subprocess.run(
-            [os.path.join(PROGRAMS, program), *arguments], check=True,
+            [PROGRAMS % program, *arguments], check=True,
             env=self.environment(**more), stdout=subprocess.PIPE, text=True,
             timeout=timeout).stdout
 
     def begin(self, program, *arguments, **more):
         return subprocess.Popen(
-            [os.path.join(PROGRAMS, program), *arguments],
+            [PROGRAMS % program, *arguments],
             env=self.environment(**more), stdout=subprocess.PIPE, text=True)
 
     def left(self):
