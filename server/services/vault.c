@@ -124,28 +124,68 @@ is_of(const unsigned char key[KEY_SIZE], const llmlab__buf_t *id)
            sodium_memcmp(own, id->data, sizeof(own)) == 0;
 }
 
+/* Be the store's key from here on. */
+static llmlab_status_t
+key_adopt(const llmlab__vault_t *vault, llmlab__store_t *store)
+{
+    unsigned char id[16];
+
+    key_id(vault->key, id);
+    return setting_put(store, KEY_ID, id, sizeof(id));
+}
+
 static llmlab_status_t
 key_make(llmlab__vault_t *out, llmlab__store_t *store, const char *path)
 {
-    unsigned char id[16];
     llmlab_status_t status;
 
     randombytes_buf(out->key, KEY_SIZE);
     status = file_write(path, out->key);
-    key_id(out->key, id);
-    return status == LLMLAB_OK ? setting_put(store, KEY_ID, id, sizeof(id))
-                               : status;
+    return status == LLMLAB_OK ? key_adopt(out, store) : status;
 }
 
 /* A rekey may have ended between its change and the renaming of its file. */
 static bool
-rekey_finish(llmlab__vault_t *out, const char *path, const llmlab__buf_t *id)
+rekey_finish(llmlab__vault_t *out, const char *path, const llmlab__buf_t *id,
+             llmlab_status_t *status)
 {
+    llmlab__vault_t other;
     char next[PATH_SIZE];
 
     (void)snprintf(next, sizeof(next), "%s.new", path);
-    return file_read(next, out->key) == LLMLAB_OK && is_of(out->key, id) &&
-           rename(next, path) == 0;
+    if (file_read(next, other.key) != LLMLAB_OK || !is_of(other.key, id) ||
+        rename(next, path) != 0) {
+        return false;
+    }
+    *out = other;
+    llmlab__vault_close(&other);
+    *status = LLMLAB_OK;
+    return true;
+}
+
+static bool
+on_sealed(void *payload, const llmlab__provider_t *provider)
+{
+    (void)provider;
+    *(bool *)payload = true;
+    return false;
+}
+
+/* Is anything sealed that would be lost with the key? The key that signs
+ * tokens is not: another can be made. */
+static bool
+something_is_sealed(llmlab__store_t *store)
+{
+    llmlab__reader_t *reader = store->ops->acquire(store);
+    bool sealed = false;
+    llmlab_status_t status = LLMLAB_EIO;
+
+    if (reader != NULL) {
+        status =
+            store->ops->admin->provider_secrets(reader, on_sealed, &sealed);
+    }
+    store->ops->release(store, reader);
+    return sealed || status != LLMLAB_OK;
 }
 
 llmlab_status_t
@@ -153,31 +193,26 @@ llmlab__vault_open(llmlab__vault_t *out, llmlab__store_t *store,
                    const char *path)
 {
     llmlab_status_t status;
+    llmlab_status_t found;
     llmlab__buf_t id;
-    bool has_id;
 
     llmlab__buf_init(&id);
-    status = setting_get(store, KEY_ID, &id);
-    has_id = status == LLMLAB_OK;
-    if (status == LLMLAB_OK || status == LLMLAB_ENOTFOUND) {
-        status = file_read(path, out->key);
-    }
-    if (status == LLMLAB_OK && !has_id) {
-        /* A key that is there already is taken. */
-        unsigned char own[16];
-
-        key_id(out->key, own);
-        status = setting_put(store, KEY_ID, own, sizeof(own));
-    } else if (status == LLMLAB_ENOTFOUND && !has_id) {
-        status = key_make(out, store, path);
-    } else if ((status == LLMLAB_OK && !is_of(out->key, &id)) ||
-               status == LLMLAB_ENOTFOUND) {
-        status = rekey_finish(out, path, &id)
-                     ? LLMLAB_OK
-                     : llmlab__fail(LLMLAB_EINVAL,
-                                    "%s is missing, or not this database's "
-                                    "master key: bring back its backup",
-                                    path);
+    found = setting_get(store, KEY_ID, &id);
+    status = found == LLMLAB_OK || found == LLMLAB_ENOTFOUND
+                 ? file_read(path, out->key)
+                 : found;
+    if ((status == LLMLAB_OK && is_of(out->key, &id)) ||
+        (status != LLMLAB_OK && status != LLMLAB_ENOTFOUND) ||
+        (found == LLMLAB_OK && rekey_finish(out, path, &id, &status))) {
+        /* It is the one, or it cannot be read. */
+    } else if (!something_is_sealed(store)) {
+        status = status == LLMLAB_OK ? key_adopt(out, store)
+                                     : key_make(out, store, path);
+    } else {
+        status = llmlab__fail(LLMLAB_EINVAL,
+                              "%s is missing, or not this database's master "
+                              "key: bring back its backup",
+                              path);
     }
     llmlab__buf_cleanup(&id);
     return status;

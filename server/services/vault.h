@@ -10,8 +10,9 @@ typedef struct llmlab__vault_s {
     unsigned char key[32];
 } llmlab__vault_t;
 
-/* Read the key; make it at the store's first use. Refused, with the detail:
- * others may read the file, it is missing, it is another store's. */
+/* Read the key; make it while nothing is sealed with one. Refused, with the
+ * detail: others may read the file; it is missing, or another store's, and
+ * something is sealed. */
 llmlab_status_t llmlab__vault_open(llmlab__vault_t *out, llmlab__store_t *store,
                                    const char *path);
 void llmlab__vault_close(llmlab__vault_t *vault);

@@ -246,14 +246,17 @@ class Throttling(Base):
         # Nobody locks another out from elsewhere.
         self.assertEqual(self.login("root@example.org", "192.0.2.2",
                                     PASSWORD)[0][0], 200)
-        # A stranger learns not who has an account.
+        # A stranger learns not who has an account. Others use the machine
+        # too: the least of each tells.
         times = {"root@example.org": [], "nobody@example.org": []}
-        for i in range(8):
+        for i in range(30):
             for email in times:
                 reply, seconds = self.login(email, "192.0.2.%d" % (i + 10))
                 self.bad(401, "wrong-password", reply)
                 times[email].append(seconds)
-        a, b = (min(v) for v in times.values())
+            a, b = (min(v) for v in times.values())
+            if i >= 8 and abs(a - b) <= 0.2 * max(a, b):
+                break
         self.assertLess(abs(a - b), 0.2 * max(a, b), times)
 
     def test_hashing_is_bounded(self):
