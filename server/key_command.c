@@ -7,9 +7,10 @@
 #include <sodium.h>
 
 #include "base/clock.h"
+#include "base/status.h"
 #include "services/names.h"
 #include "services/new_key.h"
-#include "store/store.h"
+#include "store/admin.h"
 
 static int
 complain(const char *text)
@@ -18,12 +19,63 @@ complain(const char *text)
     return 1;
 }
 
+/* The project of this name, made if there is none. */
+static llmlab_status_t
+project_ensure(llmlab__store_t *store, llmlab__reader_t *changer,
+               const char *slug, llmlab__project_t *out)
+{
+    llmlab_status_t status = store->ops->project_find(changer, slug, out);
+
+    if (status != LLMLAB_ENOTFOUND) {
+        return status;
+    }
+    memset(out, 0, sizeof(*out));
+    (void)snprintf(out->slug, sizeof(out->slug), "%s", slug);
+    (void)snprintf(out->name, sizeof(out->name), "%s", slug);
+    return store->ops->admin->project_add(changer, out);
+}
+
+static llmlab_status_t
+audit(llmlab__store_t *store, llmlab__reader_t *changer, const char *action,
+      const llmlab__key_t *key)
+{
+    char target[24];
+    char detail[128];
+    llmlab__audit_t entry = {.project = key->project,
+                             .at_ns = llmlab__clock_real_ns(),
+                             .actor = "command",
+                             .actor_name = "llmlab-server key",
+                             .address = "",
+                             .action = action,
+                             .target = target,
+                             .detail = detail};
+
+    (void)snprintf(target, sizeof(target), "%lld", (long long)key->id);
+    (void)snprintf(detail, sizeof(detail), "{\"scope\":\"%s\",\"hint\":\"%s\"}",
+                   llmlab__scope_names[key->scope], key->hint);
+    return store->ops->audit_add(changer, &entry);
+}
+
+static int
+end(llmlab__store_t *store, llmlab__reader_t *changer, llmlab_status_t status)
+{
+    llmlab_status_t ended =
+        store->ops->change_end(store, changer, status == LLMLAB_OK);
+
+    return status == LLMLAB_OK && ended == LLMLAB_OK
+               ? 0
+               : complain(llmlab_status_detail());
+}
+
 static int
 key_create(llmlab__store_t *store, const llmlab__options_t *options)
 {
-    llmlab__key_t key = {.scope = 0};
+    llmlab__key_t key = {.created_by = "command"};
     llmlab__project_t project;
+    llmlab__reader_t *changer;
     char text[LLMLAB__API_KEY_SIZE + 1];
+    llmlab_status_t status;
+    int code;
 
     if (options->project == NULL) {
         return complain("key create: --project NAME is needed");
@@ -43,19 +95,25 @@ key_create(llmlab__store_t *store, const llmlab__options_t *options)
         return complain("--name: at most 64 bytes");
     }
     memcpy(key.name, options->name, strlen(options->name) + 1);
-    if (store->ops->project_create(store, options->project, &project) !=
-        LLMLAB_OK) {
+    if (store->ops->change_begin(store, &changer) != LLMLAB_OK) {
         return complain(llmlab_status_detail());
     }
     llmlab__new_key(&key, text);
-    key.project = project.id;
-    if (store->ops->key_create(store, &key) != LLMLAB_OK) {
-        sodium_memzero(text, sizeof(text));
-        return complain(llmlab_status_detail());
+    status = project_ensure(store, changer, options->project, &project);
+    if (status == LLMLAB_OK) {
+        key.project = project.id;
+        status = store->ops->admin->key_add(changer, &key);
     }
-    (void)puts(text);
+    if (status == LLMLAB_OK) {
+        status = audit(store, changer, "key.create", &key);
+    }
+    code = end(store, changer, status);
+    if (code == 0) {
+        (void)puts(text);
+        code = fflush(stdout) == 0 ? 0 : complain("cannot write the key");
+    }
     sodium_memzero(text, sizeof(text));
-    return fflush(stdout) == 0 ? 0 : complain("cannot write the key");
+    return code;
 }
 
 static bool
@@ -84,7 +142,7 @@ key_list(llmlab__store_t *store)
     }
     (void)printf("%-4s %-7s %-19s %-20s %-10s\n", "id", "scope", "key",
                  "project", "created");
-    status = store->ops->key_list(reader, on_key, NULL);
+    status = store->ops->admin->keys(reader, 0, 0, SIZE_MAX >> 1, on_key, NULL);
     store->ops->release(store, reader);
     return status == LLMLAB_OK ? 0 : complain(llmlab_status_detail());
 }
@@ -92,21 +150,38 @@ key_list(llmlab__store_t *store)
 static int
 key_revoke(llmlab__store_t *store, const llmlab__options_t *options)
 {
-    char *end;
+    llmlab__key_t key;
+    llmlab__reader_t *changer;
+    llmlab_status_t status;
+    char *rest;
     long long id;
+    int code;
 
     if (options->id == NULL) {
         return complain("key revoke: the key's ID is needed (key list)");
     }
-    id = strtoll(options->id, &end, 10);
-    if (*end != '\0' || end == options->id) {
+    id = strtoll(options->id, &rest, 10);
+    if (*rest != '\0' || rest == options->id) {
         return complain("key revoke: the ID is a number (key list)");
     }
-    if (store->ops->key_revoke(store, id) != LLMLAB_OK) {
+    if (store->ops->change_begin(store, &changer) != LLMLAB_OK) {
         return complain(llmlab_status_detail());
     }
-    (void)printf("revoked key %lld\n", id);
-    return 0;
+    status = store->ops->admin->key_get(changer, 0, id, &key);
+    if (status == LLMLAB_OK && key.revoked_ns == 0) {
+        key.revoked_ns = llmlab__clock_real_ns();
+        status = store->ops->admin->key_update(changer, &key);
+        if (status == LLMLAB_OK) {
+            status = audit(store, changer, "key.revoke", &key);
+        }
+    } else if (status == LLMLAB_ENOTFOUND) {
+        (void)llmlab__fail(status, "no key has this id");
+    }
+    code = end(store, changer, status);
+    if (code == 0) {
+        (void)printf("revoked key %lld\n", id);
+    }
+    return code;
 }
 
 int

@@ -306,6 +306,7 @@ serve_command(const llmlab__options_t *options)
         llmlab__vault_signer(&server->vault, server->store, &server->signer) !=
             LLMLAB_OK ||
         llmlab__meter_new(&server->meter) != LLMLAB_OK ||
+        llmlab__meter_new(&server->tries) != LLMLAB_OK ||
         llmlab__writer_start(&server->writer, server->store) != LLMLAB_OK) {
         complain(llmlab_status_detail());
     } else if (llmlab__scheduler_start(&server->scheduler, server,
@@ -322,6 +323,7 @@ serve_command(const llmlab__options_t *options)
     llmlab__price_books_destroy(server->books);
     llmlab__housekeeping_end(server);
     llmlab__meter_destroy(server->meter);
+    llmlab__meter_destroy(server->tries);
     llmlab__vault_close(&server->vault);
     server->store->ops->close(server->store);
     llmlab__server_log(LLMLAB_LOG_INFO, "stopped", "%s", "");

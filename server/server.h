@@ -28,6 +28,7 @@ typedef struct llmlab__server_s {
     llmlab__limits_t limits;
     unsigned char secret[32]; /* signs cursors */
     llmlab__meter_t *meter;
+    llmlab__meter_t *tries; /* wrong passwords: strangers fill it */
     llmlab__vault_t vault;
     llmlab__signer_t signer;
     int64_t key_quota;                              /* requests a minute */

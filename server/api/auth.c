@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <arpa/inet.h>
 #include <sodium.h>
 
 #include "api/api.h"
@@ -22,6 +23,19 @@
 #define TRIES         10
 #define TRIES_ACCOUNT 100
 #define TRIES_ADDRESS 100
+
+/* Who has an address of IPv6 has 2^64 of them: they are one. */
+static void
+address_group(const char *address, char out[48])
+{
+    struct in6_addr six;
+
+    (void)snprintf(out, 48, "%s", address);
+    if (inet_pton(AF_INET6, address, &six) == 1) {
+        memset(six.s6_addr + 8, 0, 8);
+        (void)inet_ntop(AF_INET6, &six, out, 48);
+    }
+}
 
 /* Who tries, as the meter counts them. */
 typedef struct tries_s {
@@ -50,12 +64,14 @@ static bool
 tries_check(llmlab__request_t *request, const char *email, tries_t *out)
 {
     llmlab__reading_t reading;
+    char address[48];
 
-    out->ids[0] = try_id(request, "both", email, request->address);
+    address_group(request->address, address);
+    out->ids[0] = try_id(request, "both", email, address);
     out->ids[1] = try_id(request, "account", email, "");
-    out->ids[2] = try_id(request, "address", "", request->address);
+    out->ids[2] = try_id(request, "address", "", address);
     for (int i = 0; i < 3; i++) {
-        if (!llmlab__meter_look(request->server->meter, LLMLAB__METER_LOGIN,
+        if (!llmlab__meter_look(request->server->tries, LLMLAB__METER_LOGIN,
                                 out->ids[i], quotas[i], WINDOW_NS, &reading)) {
             long long seconds = reading.reset_ns / SECOND_NS + 1;
 
@@ -72,7 +88,7 @@ static bool
 tries_wrong(llmlab__request_t *request, const tries_t *tries)
 {
     for (int i = 0; i < 3; i++) {
-        (void)llmlab__meter_take(request->server->meter, LLMLAB__METER_LOGIN,
+        (void)llmlab__meter_take(request->server->tries, LLMLAB__METER_LOGIN,
                                  tries->ids[i], quotas[i], WINDOW_NS, NULL);
     }
     return llmlab__reply_refuse(request, 401, "wrong-password",
@@ -221,7 +237,7 @@ llmlab__api_login(llmlab__request_t *request)
         (void)tries_wrong(request, &tries);
         return;
     }
-    llmlab__meter_forget(request->server->meter, LLMLAB__METER_LOGIN,
+    llmlab__meter_forget(request->server->tries, LLMLAB__METER_LOGIN,
                          tries.ids[0]);
     if (llmlab__password_is_old(account.password)) {
         (void)llmlab__password_hash(password, new_hash);

@@ -128,31 +128,25 @@ llmlab__api_setup(llmlab__request_t *request)
     }
 }
 
-/* What a token lets do. It stays good: the change is not committed. False when
- * the reply is set. */
+/* What a token lets do; it is not used up yet. The password is hashed before
+ * the change begins, and for nobody without a token. False when the reply is
+ * set. */
 static bool
-ticket_peek(llmlab__request_t *request, const unsigned char *hash,
+ticket_look(llmlab__request_t *request, const unsigned char *hash,
             llmlab__ticket_t *ticket, llmlab__account_t *account)
 {
     const llmlab__admin_ops_t *ops = request->server->store->ops->admin;
-    llmlab_status_t status;
+    llmlab_status_t status = ops->ticket_find(request->reader, hash, ticket);
 
-    if (!llmlab__change_begin(request)) {
-        return false;
-    }
-    status = ops->ticket_take(request->changer, hash, ticket);
     if (status == LLMLAB_ENOTFOUND) {
-        (void)no_such_token(request);
-    } else if (status != LLMLAB_OK) {
-        llmlab__reply_failure(request, "cannot look up a token");
-    } else {
-        status = ops->account_find(request->reader, ticket->email, account);
-        if (status != LLMLAB_OK && status != LLMLAB_ENOTFOUND) {
-            llmlab__reply_failure(request, "cannot look up an account");
-        }
+        return no_such_token(request);
     }
-    llmlab__change_end(request);
-    return request->reply.status == 0;
+    if (status == LLMLAB_OK) {
+        status = ops->account_find(request->reader, ticket->email, account);
+    }
+    reader_end(request);
+    return status == LLMLAB_OK || status == LLMLAB_ENOTFOUND ||
+           llmlab__reply_failure(request, "cannot look up a token");
 }
 
 /* Within a change: use the token up and do what it allows. */
@@ -219,9 +213,8 @@ llmlab__api_accept(llmlab__request_t *request)
     if (!llmlab__request_fields(request, fields, 3)) {
         return;
     }
-    reader_end(request);
     llmlab__ticket_hash(token, hash);
-    if (!ticket_peek(request, hash, &ticket, &account)) {
+    if (!ticket_look(request, hash, &ticket, &account)) {
         return;
     }
     if (ticket.kind != LLMLAB__TICKET_INVITATION) {
@@ -273,9 +266,8 @@ llmlab__api_reset(llmlab__request_t *request)
     if (!llmlab__request_fields(request, fields, 2)) {
         return;
     }
-    reader_end(request);
     llmlab__ticket_hash(token, hash);
-    if (!ticket_peek(request, hash, &ticket, &account)) {
+    if (!ticket_look(request, hash, &ticket, &account)) {
         return;
     }
     if (ticket.kind != LLMLAB__TICKET_RESET || account.id == 0 ||

@@ -80,6 +80,57 @@ request_free(llmlab__request_t *request)
     llmlab__free(request);
 }
 
+typedef struct forwarded_s {
+    char text[1024];
+    size_t size;
+} forwarded_t;
+
+/* Several headers are one list. What a proxy that is trusted has written is at
+ * its end: a list too long loses its beginning. */
+static enum MHD_Result
+on_header(void *payload, enum MHD_ValueKind kind, const char *name,
+          const char *value)
+{
+    forwarded_t *list = payload;
+    size_t size;
+
+    (void)kind;
+    if (value == NULL || strcasecmp(name, "X-Forwarded-For") != 0) {
+        return MHD_YES;
+    }
+    size = strlen(value);
+    if (size + 2 > sizeof(list->text)) {
+        value += size + 2 - sizeof(list->text);
+        size = sizeof(list->text) - 2;
+    }
+    if (list->size + size + 2 > sizeof(list->text)) {
+        list->size = 0;
+    }
+    if (list->size > 0) {
+        list->text[list->size++] = ',';
+    }
+    memcpy(list->text + list->size, value, size + 1);
+    list->size += size;
+    return MHD_YES;
+}
+
+static void
+address_read(const llmlab__server_t *server, llmlab__request_t *request)
+{
+    forwarded_t list = {.size = 0};
+
+    if (server->proxy_count > 0) {
+        (void)MHD_get_connection_values(request->connection, MHD_HEADER_KIND,
+                                        on_header, &list);
+    }
+    llmlab__client_address(
+        MHD_get_connection_info(request->connection,
+                                MHD_CONNECTION_INFO_CLIENT_ADDRESS)
+            ->client_addr,
+        list.size > 0 ? list.text : NULL, server->proxies, server->proxy_count,
+        request->address);
+}
+
 static llmlab__request_t *
 request_take(llmlab__listener_t *listener, struct MHD_Connection *connection)
 {
@@ -105,13 +156,7 @@ request_take(llmlab__listener_t *listener, struct MHD_Connection *connection)
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
             ->socket_context;
     request->begin_ns = llmlab__clock_mono_ns();
-    llmlab__client_address(
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS)
-            ->client_addr,
-        MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-                                    "X-Forwarded-For"),
-        listener->server->proxies, listener->server->proxy_count,
-        request->address);
+    address_read(listener->server, request);
     atomic_fetch_add(&listener->server->metrics.in_flight, 1);
     return request;
 }

@@ -9,6 +9,7 @@
 
 #include <sodium.h>
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/status.h"
 
@@ -360,6 +361,13 @@ llmlab__vault_rekey(llmlab__store_t *store, const char *path,
     llmlab__vault_t old;
     llmlab__vault_t new;
     rekey_t rekey = {.old = &old, .new = &new, .store = store};
+    const llmlab__audit_t entry = {.at_ns = llmlab__clock_real_ns(),
+                                   .actor = "command",
+                                   .actor_name = "llmlab-server secrets",
+                                   .address = "",
+                                   .action = "secrets.rekey",
+                                   .target = "",
+                                   .detail = "{}"};
     unsigned char id[16];
     char next[PATH_SIZE];
     llmlab_status_t status = llmlab__vault_open(&old, store, path);
@@ -383,6 +391,9 @@ llmlab__vault_rekey(llmlab__store_t *store, const char *path,
         status = status == LLMLAB_OK ? rekey.status : status;
         if (status == LLMLAB_OK) {
             status = ops->setting_put(rekey.changer, KEY_ID, id, sizeof(id));
+        }
+        if (status == LLMLAB_OK) {
+            status = store->ops->audit_add(rekey.changer, &entry);
         }
         ended =
             store->ops->change_end(store, rekey.changer, status == LLMLAB_OK);

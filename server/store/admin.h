@@ -108,6 +108,7 @@ typedef struct llmlab__admin_ops_s {
 
     llmlab_status_t (*key_get)(llmlab__reader_t *reader, int64_t project,
                                int64_t id, llmlab__key_t *out);
+    /* project 0: of all projects. */
     llmlab_status_t (*keys)(llmlab__reader_t *reader, int64_t project,
                             int64_t after, size_t limit, llmlab__key_fn visit,
                             void *payload);
@@ -151,6 +152,7 @@ typedef struct llmlab__admin_ops_s {
     llmlab_status_t (*session_get)(llmlab__reader_t *reader,
                                    const unsigned char hash[LLMLAB__HASH_SIZE],
                                    llmlab__session_t *out);
+    /* Those that are over for long are forgotten by the way. */
     llmlab_status_t (*session_add)(llmlab__reader_t *changer,
                                    const llmlab__session_t *session);
     llmlab_status_t (*session_seen)(llmlab__reader_t *changer,
@@ -167,6 +169,9 @@ typedef struct llmlab__admin_ops_s {
                                llmlab__ticket_fn visit, void *payload);
     llmlab_status_t (*ticket_add)(llmlab__reader_t *changer,
                                   llmlab__ticket_t *ticket);
+    llmlab_status_t (*ticket_find)(llmlab__reader_t *reader,
+                                   const unsigned char hash[LLMLAB__HASH_SIZE],
+                                   llmlab__ticket_t *out);
     /* Find it and take it away: it is used once. */
     llmlab_status_t (*ticket_take)(llmlab__reader_t *changer,
                                    const unsigned char hash[LLMLAB__HASH_SIZE],

@@ -381,21 +381,14 @@ typedef struct llmlab__store_ops_s {
     llmlab_status_t (*key_find)(llmlab__reader_t *reader,
                                 const unsigned char hash[LLMLAB__HASH_SIZE],
                                 llmlab__key_t *out);
-    llmlab_status_t (*key_list)(llmlab__reader_t *reader, llmlab__key_fn visit,
-                                void *payload);
-    /* These write, and may wait for the writer. */
-    llmlab_status_t (*project_create)(llmlab__store_t *store, const char *slug,
-                                      llmlab__project_t *out);
-    llmlab_status_t (*key_create)(llmlab__store_t *store, llmlab__key_t *key);
-    llmlab_status_t (*key_revoke)(llmlab__store_t *store, int64_t id);
     /* A secret of the store's own, made at its first use: signs cursors. */
     llmlab_status_t (*secret)(llmlab__store_t *store, unsigned char out[32]);
 
     /* A change: a transaction of its own, one at a time, for what the API is
      * asked to change. Functions with a `changer` write into it; all that take
      * a reader take the changer too, and see what it has written. It keeps the
-     * batch writer waiting, so that nothing slow belongs into it; the three
-     * functions above must not be called meanwhile. When it cannot begin,
+     * batch writer waiting, so that nothing slow belongs into it; the secret
+     * must not be asked for meanwhile. When it cannot begin,
      * there is nothing to end. */
     llmlab_status_t (*change_begin)(llmlab__store_t *store,
                                     llmlab__reader_t **out);

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import os
+import socket
 import sqlite3
 import subprocess
 import time
@@ -401,6 +402,23 @@ class Addresses(Base):
                 (", ,", "127.0.0.1"), ("x" * 200, "127.0.0.1"),
                 ("10.1.1.1, 10.2.2.2", "10.1.1.1")):
             self.assertEqual(self.seen(forwarded), expected, forwarded)
+
+
+    def test_several_headers_are_one_list(self):
+        """What a proxy adds stands after what a stranger sent."""
+        body = b'{"scope":"read"}'
+        with socket.create_connection(("127.0.0.1", self.server.port),
+                                      10) as link:
+            link.sendall(b"POST /v1/projects/one/keys HTTP/1.1\r\nHost: x\r\n"
+                         b"Authorization: Bearer " + self.admin.encode() +
+                         b"\r\nX-Forwarded-For: 203.0.113.9\r\n"
+                         b"X-Forwarded-For: " + b"1.1.1.1," * 200 + b"\r\n"
+                         b"x-forwarded-for: 192.0.2.7\r\n"
+                         b"Content-Length: %d\r\n\r\n" % len(body) + body)
+            self.assertIn(b" 201 ", link.recv(4096))
+        log = self.good(200, self.ask(
+            "GET", "/v1/projects/one/audit?limit=1", self.admin))["data"]
+        self.assertEqual(log[0]["address"], "192.0.2.7")
 
 
 class Unforwarded(Base):

@@ -7,6 +7,9 @@
 #include "base/status.h"
 #include "store/sqlite/admin.h"
 
+/* No session lives as long as this. */
+#define FORGET_NS (INT64_C(86400) * 1000000000)
+
 static void
 account_read(sqlite3_stmt *sql, llmlab__account_t *out)
 {
@@ -281,11 +284,19 @@ llmlab_status_t
 llmlab__sqlite_session_add(llmlab__reader_t *changer,
                            const llmlab__session_t *session)
 {
-    return llmlab__execute(
-        &changer->connection,
-        "INSERT INTO session(hash,account,created_ns,seen_ns) VALUES(?,?,?,?)",
-        "biii", (const void *)session->hash, (size_t)LLMLAB__HASH_SIZE,
-        session->account, session->created_ns, session->seen_ns);
+    llmlab_status_t status = llmlab__execute(
+        &changer->connection, "DELETE FROM session WHERE created_ns<?", "i",
+        session->created_ns - FORGET_NS);
+
+    return status != LLMLAB_OK
+               ? status
+               : llmlab__execute(
+                     &changer->connection,
+                     "INSERT INTO session(hash,account,created_ns,seen_ns) "
+                     "VALUES(?,?,?,?)",
+                     "biii", (const void *)session->hash,
+                     (size_t)LLMLAB__HASH_SIZE, session->account,
+                     session->created_ns, session->seen_ns);
 }
 
 llmlab_status_t
@@ -396,15 +407,17 @@ llmlab__sqlite_ticket_add(llmlab__reader_t *changer, llmlab__ticket_t *ticket)
 }
 
 llmlab_status_t
-llmlab__sqlite_ticket_take(llmlab__reader_t *changer,
+llmlab__sqlite_ticket_find(llmlab__reader_t *reader,
                            const unsigned char hash[LLMLAB__HASH_SIZE],
                            llmlab__ticket_t *out)
 {
-    llmlab__connection_t *connection = &changer->connection;
+    llmlab__connection_t *connection = &reader->connection;
     llmlab_status_t status;
     sqlite3_stmt *sql = llmlab__query(
-        connection, "SELECT " TICKET_COLUMNS " FROM ticket WHERE hash=?", "b",
-        (const void *)hash, (size_t)LLMLAB__HASH_SIZE);
+        connection,
+        "SELECT " TICKET_COLUMNS " FROM ticket WHERE hash=? AND expires_ns>?",
+        "bi", (const void *)hash, (size_t)LLMLAB__HASH_SIZE,
+        llmlab__clock_real_ns());
 
     if (sql == NULL) {
         return LLMLAB_EIO;
@@ -414,14 +427,21 @@ llmlab__sqlite_ticket_take(llmlab__reader_t *changer,
         ticket_read(sql, out);
     }
     sqlite3_finalize(sql);
-    if (status != LLMLAB_OK) {
-        return status;
-    }
-    status = llmlab__execute(connection, "DELETE FROM ticket WHERE hash=?", "b",
-                             (const void *)hash, (size_t)LLMLAB__HASH_SIZE);
-    return status == LLMLAB_OK && out->expires_ns <= llmlab__clock_real_ns()
-               ? llmlab__fail(LLMLAB_ENOTFOUND, "it is too late")
-               : status;
+    return status;
+}
+
+llmlab_status_t
+llmlab__sqlite_ticket_take(llmlab__reader_t *changer,
+                           const unsigned char hash[LLMLAB__HASH_SIZE],
+                           llmlab__ticket_t *out)
+{
+    llmlab_status_t status = llmlab__sqlite_ticket_find(changer, hash, out);
+
+    return status != LLMLAB_OK
+               ? status
+               : llmlab__execute(&changer->connection,
+                                 "DELETE FROM ticket WHERE hash=?", "b",
+                                 (const void *)hash, (size_t)LLMLAB__HASH_SIZE);
 }
 
 llmlab_status_t

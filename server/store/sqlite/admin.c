@@ -246,7 +246,8 @@ keys(llmlab__reader_t *reader, int64_t project, int64_t after, size_t limit,
     sqlite3_stmt *sql = llmlab__query(
         connection,
         "SELECT " LLMLAB__KEY_COLUMNS " FROM api_key k JOIN project p ON "
-        "p.id=k.project WHERE k.project=? AND k.id>? ORDER BY k.id LIMIT ?",
+        "p.id=k.project WHERE (?1=0 OR k.project=?1) AND k.id>?2 AND "
+        "p.deleted_ns IS NULL ORDER BY k.id LIMIT ?3",
         "iii", project, after, (int64_t)limit);
 
     if (sql == NULL) {
@@ -363,6 +364,7 @@ const llmlab__admin_ops_t llmlab__sqlite_admin = {
     .sessions_remove = llmlab__sqlite_sessions_remove,
     .tickets = llmlab__sqlite_tickets,
     .ticket_add = llmlab__sqlite_ticket_add,
+    .ticket_find = llmlab__sqlite_ticket_find,
     .ticket_take = llmlab__sqlite_ticket_take,
     .ticket_remove = llmlab__sqlite_ticket_remove,
     .providers = llmlab__sqlite_providers,

@@ -59,6 +59,10 @@ llmlab_status_t llmlab__sqlite_tickets(llmlab__reader_t *reader,
 llmlab_status_t llmlab__sqlite_ticket_add(llmlab__reader_t *changer,
                                           llmlab__ticket_t *ticket);
 llmlab_status_t
+llmlab__sqlite_ticket_find(llmlab__reader_t *reader,
+                           const unsigned char hash[LLMLAB__HASH_SIZE],
+                           llmlab__ticket_t *out);
+llmlab_status_t
 llmlab__sqlite_ticket_take(llmlab__reader_t *changer,
                            const unsigned char hash[LLMLAB__HASH_SIZE],
                            llmlab__ticket_t *out);

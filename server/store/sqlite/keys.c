@@ -96,39 +96,6 @@ statement_once(llmlab__connection_t *connection, const char *text,
                : llmlab__connection_fail(connection, "prepare a statement");
 }
 
-llmlab_status_t
-llmlab__sqlite_project_create(llmlab__store_t *store, const char *slug,
-                              llmlab__project_t *out)
-{
-    llmlab__sqlite_t *sqlite = (llmlab__sqlite_t *)store;
-    llmlab__connection_t *connection = &sqlite->writer;
-    llmlab__text_t text = {slug, strlen(slug)};
-    llmlab__text_t uuid;
-    sqlite3_stmt *sql = NULL;
-    llmlab_status_t status;
-
-    llmlab__uuid7(out->uuid);
-    uuid.data = out->uuid;
-    uuid.size = strlen(out->uuid);
-    pthread_mutex_lock(&sqlite->write_lock);
-    status = statement_once(connection,
-                            "INSERT INTO project(uuid,slug,name,created_ns) "
-                            "VALUES(?1,?2,?2,?3) ON CONFLICT DO NOTHING",
-                            &sql);
-    if (status == LLMLAB_OK) {
-        llmlab__bind_text(sql, 1, uuid);
-        llmlab__bind_text(sql, 2, text);
-        sqlite3_bind_int64(sql, 3, llmlab__clock_real_ns());
-        status = llmlab__connection_run(connection, sql, "make a project");
-    }
-    sqlite3_finalize(sql);
-    if (status == LLMLAB_OK) {
-        status = project_find(connection, slug, out);
-    }
-    pthread_mutex_unlock(&sqlite->write_lock);
-    return status;
-}
-
 void
 llmlab__key_read(sqlite3_stmt *sql, llmlab__key_t *out)
 {
@@ -179,94 +146,6 @@ llmlab__sqlite_key_find(llmlab__reader_t *reader,
         status = llmlab__connection_fail(connection, "find a key");
     }
     sqlite3_reset(sql);
-    return status;
-}
-
-llmlab_status_t
-llmlab__sqlite_key_list(llmlab__reader_t *reader, llmlab__key_fn visit,
-                        void *payload)
-{
-    llmlab__connection_t *connection = &reader->connection;
-    sqlite3_stmt *sql = NULL;
-    llmlab_status_t status = statement_once(connection,
-                                            "SELECT " LLMLAB__KEY_COLUMNS
-                                            " FROM api_key k JOIN project p ON "
-                                            "p.id=k.project ORDER BY k.id",
-                                            &sql);
-    int code = SQLITE_DONE;
-
-    while (status == LLMLAB_OK && (code = sqlite3_step(sql)) == SQLITE_ROW) {
-        llmlab__key_t key;
-
-        llmlab__key_read(sql, &key);
-        if (!visit(payload, &key)) {
-            code = SQLITE_DONE;
-            break;
-        }
-    }
-    if (status == LLMLAB_OK && code != SQLITE_DONE) {
-        status = llmlab__connection_fail(connection, "list keys");
-    }
-    sqlite3_finalize(sql);
-    return status;
-}
-
-llmlab_status_t
-llmlab__sqlite_key_create(llmlab__store_t *store, llmlab__key_t *key)
-{
-    llmlab__sqlite_t *sqlite = (llmlab__sqlite_t *)store;
-    llmlab__connection_t *connection = &sqlite->writer;
-    llmlab__text_t name = {key->name, strlen(key->name)};
-    llmlab__text_t hint = {key->hint, strlen(key->hint)};
-    sqlite3_stmt *sql = NULL;
-    llmlab_status_t status;
-
-    pthread_mutex_lock(&sqlite->write_lock);
-    status = statement_once(connection,
-                            "INSERT INTO api_key(project,name,scope,hash,hint,"
-                            "created_ns,expires_ns) VALUES(?,?,?,?,?,?,?)",
-                            &sql);
-    if (status == LLMLAB_OK) {
-        sqlite3_bind_int64(sql, 1, key->project);
-        llmlab__bind_text(sql, 2, name);
-        sqlite3_bind_int(sql, 3, (int)key->scope);
-        sqlite3_bind_blob(sql, 4, key->hash, LLMLAB__HASH_SIZE, SQLITE_STATIC);
-        llmlab__bind_text(sql, 5, hint);
-        sqlite3_bind_int64(sql, 6, key->created_ns);
-        if (key->expires_ns != 0) {
-            sqlite3_bind_int64(sql, 7, key->expires_ns);
-        }
-        status = llmlab__connection_run(connection, sql, "make a key");
-        key->id = sqlite3_last_insert_rowid(connection->db);
-    }
-    sqlite3_finalize(sql);
-    pthread_mutex_unlock(&sqlite->write_lock);
-    return status;
-}
-
-llmlab_status_t
-llmlab__sqlite_key_revoke(llmlab__store_t *store, int64_t id)
-{
-    llmlab__sqlite_t *sqlite = (llmlab__sqlite_t *)store;
-    llmlab__connection_t *connection = &sqlite->writer;
-    sqlite3_stmt *sql = NULL;
-    llmlab_status_t status;
-
-    pthread_mutex_lock(&sqlite->write_lock);
-    status = statement_once(connection,
-                            "UPDATE api_key SET revoked_ns=coalesce("
-                            "revoked_ns,?2) WHERE id=?1",
-                            &sql);
-    if (status == LLMLAB_OK) {
-        sqlite3_bind_int64(sql, 1, id);
-        sqlite3_bind_int64(sql, 2, llmlab__clock_real_ns());
-        status = llmlab__connection_run(connection, sql, "revoke a key");
-    }
-    if (status == LLMLAB_OK && sqlite3_changes(connection->db) == 0) {
-        status = llmlab__fail(LLMLAB_ENOTFOUND, "no key has this id");
-    }
-    sqlite3_finalize(sql);
-    pthread_mutex_unlock(&sqlite->write_lock);
     return status;
 }
 

@@ -201,18 +201,10 @@ llmlab_status_t llmlab__sqlite_project_find(llmlab__reader_t *reader,
                                             llmlab__project_t *out);
 llmlab_status_t llmlab__sqlite_project_get(llmlab__reader_t *reader, int64_t id,
                                            llmlab__project_t *out);
-llmlab_status_t llmlab__sqlite_project_create(llmlab__store_t *store,
-                                              const char *slug,
-                                              llmlab__project_t *out);
 llmlab_status_t
 llmlab__sqlite_key_find(llmlab__reader_t *reader,
                         const unsigned char hash[LLMLAB__HASH_SIZE],
                         llmlab__key_t *out);
-llmlab_status_t llmlab__sqlite_key_list(llmlab__reader_t *reader,
-                                        llmlab__key_fn visit, void *payload);
-llmlab_status_t llmlab__sqlite_key_create(llmlab__store_t *store,
-                                          llmlab__key_t *key);
-llmlab_status_t llmlab__sqlite_key_revoke(llmlab__store_t *store, int64_t id);
 llmlab_status_t llmlab__sqlite_secret(llmlab__store_t *store,
                                       unsigned char out[32]);
 
