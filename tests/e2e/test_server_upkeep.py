@@ -7,6 +7,7 @@ llmlab-test: threads timeout=300
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import tempfile
@@ -109,6 +110,9 @@ class Upkeep(Base):
             code, result, told = run(folder, "check")
             self.assertEqual((code, result["differences"]), (0, 0), told)
             self.assertGreater(result["spans"], 300)
+            shutil.copy(
+                os.path.join(self.server.folder, "llmlab.db-master-key"),
+                folder)
             again = Server(folder).start()
             status, costs = again.get(self.read, "costs")
             self.assertEqual(status, 200, costs)
