@@ -10,7 +10,7 @@ from typing import Any
 
 from ._native import NativeError, error_from, lib
 
-_MONEY = ("cost_usd", "provider_cost_usd")
+_MONEY = ("cost_usd", "provider_cost_usd", "upstream_cost_usd")
 
 
 def _answer(text: str) -> dict[str, Any]:
