@@ -16,6 +16,10 @@ if [ ! -e "$build/$tag/venv/stamp" ]; then
 fi
 cd "$source/bindings/python"
 
+echo "==> README.md alone, in an empty environment"
+"$build/$tag/venv/bin/python" -m pytest -q -p no:cacheprovider -m long \
+    "$tests/test_readme.py"
+
 # run NAME INTERPRETER REQUIREMENT... -- PYTEST_ARGUMENT...
 run() {
     local venv=$build/matrix/$1 interpreter=$2 requirements=()
@@ -29,7 +33,7 @@ run() {
     "$venv/bin/pip" install -q pytest pytest-asyncio "${requirements[@]}"
     "$venv/bin/pip" install -q --force-reinstall --no-deps \
         "$LLMLAB_WHEEL_DIR"/llmlab-*.whl
-    "$venv/bin/python" -m pytest -q -p no:cacheprovider "$@"
+    "$venv/bin/python" -m pytest -q -p no:cacheprovider -m 'not long' "$@"
 }
 
 for version in 1.109.1 2.52.1; do

@@ -67,3 +67,16 @@ def provider():
     from fake_provider import FakeProvider
     with FakeProvider() as fake:
         yield fake
+
+
+@pytest.fixture(scope="session")
+def clean(tmp_path_factory):
+    """A venv that has the wheel and nothing else, not even pip."""
+    home = tmp_path_factory.mktemp("clean") / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home],
+                   check=True)
+    wheel, = pathlib.Path(os.environ["LLMLAB_WHEEL_DIR"]).glob("llmlab-*.whl")
+    subprocess.run([sys.executable, "-m", "pip", "--python",
+                    home / "bin/python", "install", "-q", "--no-index",
+                    wheel], check=True)
+    return home / "bin"

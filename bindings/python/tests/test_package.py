@@ -1,12 +1,8 @@
 """What is installed is whole."""
 
 import importlib.metadata
-import os
 import pathlib
 import subprocess
-import sys
-
-import pytest
 
 import llmlab
 from conftest import SOURCE
@@ -50,19 +46,6 @@ def needed(path):
                           text=True, check=True).stdout
     return {line.split("[")[1].split(".so")[0]
             for line in told.splitlines() if "(NEEDED)" in line}
-
-
-@pytest.fixture(scope="module")
-def clean(tmp_path_factory):
-    """A venv that has the wheel and nothing else, not even pip."""
-    home = tmp_path_factory.mktemp("clean") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home],
-                   check=True)
-    wheel, = pathlib.Path(os.environ["LLMLAB_WHEEL_DIR"]).glob("llmlab-*.whl")
-    subprocess.run([sys.executable, "-m", "pip", "--python",
-                    home / "bin/python", "install", "-q", "--no-index",
-                    wheel], check=True)
-    return home / "bin"
 
 
 def test_wheel_carries_the_command(clean):

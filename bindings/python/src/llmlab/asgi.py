@@ -5,7 +5,8 @@
 
 The trace has the route's template as its name ("POST /chat/{room}"), goes on
 with a traceparent that came in, and lasts until the body's last byte.
-Websockets and lifespans are left alone. Options:
+Websockets are left alone. When the application is shut down, what is left is
+delivered: uvicorn ends by a signal, which no atexit survives. Options:
 
     user, session   functions of the scope; their results are inherited by all
                     steps. What only your endpoint knows, it says itself:
@@ -39,6 +40,9 @@ class LLMLabMiddleware(Middleware):
 
     async def __call__(self, scope: Scope, receive: Receive,
                        send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, self._at_shutdown(send))
+            return
         if scope["type"] != "http" or scope.get("path") in self.skip:
             await self.app(scope, receive, send)
             return
@@ -60,7 +64,7 @@ class LLMLabMiddleware(Middleware):
                 last = not message.get("more_body", False)
             if last and self.flush > 0:
                 finish(step, status)
-                await (self.client or _client.ensure()).aflush(self.flush)
+                await self._deliver(self.flush)
             try:
                 await send(message)
             except BaseException:
@@ -80,6 +84,16 @@ class LLMLabMiddleware(Middleware):
         finally:
             _current.reset(token)
             finish(step, status, whole=False)
+
+    def _at_shutdown(self, send: Send) -> Send:
+        async def watched(message: MutableMapping[str, Any]) -> None:
+            if message["type"].startswith("lifespan.shutdown."):
+                await self._deliver(_client.EXIT_TIMEOUT)
+            await send(message)
+        return watched
+
+    async def _deliver(self, seconds: float) -> None:
+        await (self.client or _client.ensure()).aflush(seconds)
 
 
 def header(scope: Scope, name: bytes) -> str | None:

@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from starlette.testclient import TestClient
 
+import llmlab
 from llmlab import current_span, span
 from llmlab.asgi import LLMLabMiddleware
 
@@ -204,7 +205,15 @@ def test_a_client_that_goes_away(captured):
     assert captured.spans[-1]["status"] == "cancelled"
 
 
-def test_websockets_and_lifespans_are_left_alone(captured):
+def test_a_shutdown_delivers(tmp_path):
+    llmlab.init(exporter="file", exporter_file=tmp_path / "out")
+    with TestClient(application()) as client:
+        client.get("/sync/1")
+        assert not (tmp_path / "out").exists()
+    assert "GET /sync/{number:int}" in (tmp_path / "out").read_text()
+
+
+def test_websockets_are_left_alone(captured):
     with TestClient(application()) as client:
         with client.websocket_connect("/ws") as socket:
             socket.send_text("hi")
