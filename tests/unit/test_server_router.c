@@ -68,7 +68,7 @@ test_refuses(void **state)
 
 /* docs/openapi.yaml has each route with its method, and no other. */
 static void
-test_openapi_equals_the_table(void **state)
+test_T36_openapi_equals_the_table(void **state)
 {
     FILE *file = fopen(LLMLAB_SOURCE_DIR "/docs/openapi.yaml", "re");
     bool found[LLMLAB__METRIC_ROUTES] = {false};
@@ -159,7 +159,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_matches),
         cmocka_unit_test(test_refuses),
-        cmocka_unit_test(test_openapi_equals_the_table),
+        cmocka_unit_test(test_T36_openapi_equals_the_table),
         cmocka_unit_test(test_cursor),
     };
 
