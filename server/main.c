@@ -285,6 +285,7 @@ serve_command(const llmlab__options_t *options)
     /* Great bodies go back to the system when they are done with. */
     (void)mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
     server->limits = options->limits;
+    server->export_dir = options->exports;
     server->key_quota = (int64_t)options->key_limit;
     server->account_quota = (int64_t)options->account_limit;
     memcpy(server->proxies, options->proxies, sizeof(server->proxies));

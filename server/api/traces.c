@@ -2,13 +2,14 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/exports.h"
 #include "api/list.h"
 #include "api/trace_tree.h"
 #include "api/write.h"
 #include "base/id.h"
 
-static void
-trace_members(llmlab__json_out_t *out, const llmlab__trace_row_t *row)
+void
+llmlab__trace_write(llmlab__json_out_t *out, const llmlab__trace_row_t *row)
 {
     llmlab__json_key(out, "trace_id");
     llmlab__write_id(out, row->trace_high, row->trace_low, 32);
@@ -56,7 +57,7 @@ on_trace(void *payload, const llmlab__trace_row_t *row)
     llmlab__list_page_t *page = payload;
 
     llmlab__json_begin_object(&page->out);
-    trace_members(&page->out, row);
+    llmlab__trace_write(&page->out, row);
     llmlab__json_end_object(&page->out);
     return true;
 }
@@ -165,7 +166,7 @@ on_detail(void *payload, const llmlab__trace_row_t *row)
     detail->found = true;
     llmlab__reply_json(detail->request, &detail->out);
     llmlab__json_begin_object(&detail->out);
-    trace_members(&detail->out, row);
+    llmlab__trace_write(&detail->out, row);
     llmlab__json_key(&detail->out, "tree");
     detail->failed =
         !llmlab__trace_tree_write(detail->request, row, &detail->out);

@@ -31,6 +31,8 @@
 /* Requests at rest keep their memory for the next ones. */
 #define REST_MAX     64
 #define LANE_THREADS 2
+/* Of a stream at a time. */
+#define STREAM_BYTES (64 * 1024)
 /* Requests of strangers that may wait in the lane: each hashes a password. */
 #define OPEN_MAX 16
 
@@ -167,6 +169,12 @@ request_rest(llmlab__listener_t *listener, llmlab__request_t *request)
     llmlab__batch_t *batch = request->batch;
     llmlab__inflate_t inflate = request->inflate;
 
+    if (request->reply.stream != NULL) {
+        request->reply.stream->end(request->reply.stream);
+    }
+    if (request->reply.file > 0) {
+        (void)close(request->reply.file);
+    }
     llmlab__buf_cleanup(&request->reply.body);
     llmlab__kept_release(request->reply.kept);
     /* Passwords and providers' keys may be in it. */
@@ -247,6 +255,56 @@ header_add(struct MHD_Response *response, const char *name, const char *value)
     (void)MHD_add_response_header(response, name, value);
 }
 
+static ssize_t
+stream_read(void *cls, uint64_t position, char *out, size_t capacity)
+{
+    llmlab__stream_t *stream = cls;
+    ssize_t size = stream->read(stream, out, capacity);
+
+    (void)position;
+    return size > 0    ? size
+           : size == 0 ? MHD_CONTENT_READER_END_OF_STREAM
+                       : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void
+stream_end(void *cls)
+{
+    llmlab__stream_t *stream = cls;
+
+    stream->end(stream);
+}
+
+/* The response owns the reply's body from here on. */
+static struct MHD_Response *
+response_make(llmlab__reply_t *reply)
+{
+    struct MHD_Response *response;
+
+    if (reply->stream != NULL) {
+        response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN,
+                                                     STREAM_BYTES, stream_read,
+                                                     reply->stream, stream_end);
+    } else if (reply->file > 0) {
+        response = MHD_create_response_from_fd64(reply->file_size, reply->file);
+    } else if (reply->kept != NULL) {
+        response = MHD_create_response_from_buffer_with_free_callback_cls(
+            reply->kept->size, reply->kept->bytes, kept_free, reply->kept);
+    } else {
+        response = MHD_create_response_from_buffer_with_free_callback(
+            reply->body.size, reply->body.data, body_free);
+        if (response != NULL) {
+            llmlab__buf_init(&reply->body);
+        }
+    }
+    if (response != NULL) {
+        reply->stream = NULL;
+        reply->file = 0;
+        reply->kept = NULL;
+    }
+    return response;
+}
+
 /* Hand the reply to MHD. The body goes with it. */
 static enum MHD_Result
 reply_queue(llmlab__request_t *request)
@@ -260,20 +318,9 @@ reply_queue(llmlab__request_t *request)
         return MHD_NO;
     }
     llmlab__cors_headers(request);
-    response =
-        reply->kept != NULL
-            ? MHD_create_response_from_buffer_with_free_callback_cls(
-                  reply->kept->size, reply->kept->bytes, kept_free, reply->kept)
-            : MHD_create_response_from_buffer_with_free_callback(
-                  reply->body.size, reply->body.data, body_free);
+    response = response_make(reply);
     if (response == NULL) {
         return MHD_NO;
-    }
-    /* The response owns the bytes now. */
-    if (reply->kept != NULL) {
-        reply->kept = NULL;
-    } else {
-        llmlab__buf_init(&reply->body);
     }
     if (reply->content_type != NULL) {
         header_add(response, "Content-Type", reply->content_type);

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/buf.h"
 #include "base/json_dom.h"
@@ -20,6 +21,15 @@ struct llmlab__route_s;
 #define LLMLAB__PATH_PARTS 3
 #define LLMLAB__HEADERS    12
 
+/* A body that is made while it is sent. */
+typedef struct llmlab__stream_s {
+    /* The bytes written; 0: the end; -1: it failed, and the connection with
+     * it. */
+    ssize_t (*read)(struct llmlab__stream_s *stream, char *out,
+                    size_t capacity);
+    void (*end)(struct llmlab__stream_s *stream);
+} llmlab__stream_t;
+
 typedef struct llmlab__reply_s {
     unsigned status; /* 0: none yet */
     const char *content_type;
@@ -34,7 +44,11 @@ typedef struct llmlab__reply_s {
     unsigned text_size;
     char text[1536];
     llmlab__buf_t body;
-    llmlab__kept_t *kept; /* in the place of the body; held */
+    /* In the place of the body. */
+    llmlab__kept_t *kept;     /* held */
+    llmlab__stream_t *stream; /* its own */
+    int file;                 /* a descriptor; 0: none */
+    uint64_t file_size;
 } llmlab__reply_t;
 
 /* Who asks. A key's scope and project are in request->key. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/exports.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/json_dom.h"
@@ -96,6 +97,11 @@ user_erase(erase_t *erase)
     uint64_t low = 0;
     int count = 0;
 
+    status =
+        llmlab__exports_remove(erase->run->server, erase->run->job.project);
+    if (status != LLMLAB_OK) {
+        return status;
+    }
     while ((status = next_find(erase, &high, &low)) == LLMLAB_OK) {
         status = trace_erase(erase, high, low);
         progress_write(erase);

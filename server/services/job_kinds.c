@@ -21,5 +21,11 @@ const llmlab__job_kind_t llmlab__job_kinds[] = {
      .attempts = 10,
      .backoff_ns = 10 * SECOND_NS,
      .run = llmlab__job_reprice},
+    {.name = "export",
+     .of_project = true,
+     .schedule = "",
+     .attempts = 5,
+     .backoff_ns = 10 * SECOND_NS,
+     .run = llmlab__job_export},
     {.name = NULL},
 };

@@ -14,5 +14,7 @@ llmlab_status_t llmlab__job_erase(llmlab__job_run_t *run);
 /* Price a project's stored calls again: {"start": time, "end": time,
  * "apply": bool}. */
 llmlab_status_t llmlab__job_reprice(llmlab__job_run_t *run);
+/* Write lines of a project's rows into a file: {"of", "start_ns", "end_ns"}. */
+llmlab_status_t llmlab__job_export(llmlab__job_run_t *run);
 
 #endif

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "api/exports.h"
 #include "base/clock.h"
 #include "base/status.h"
 #include "server.h"
@@ -11,6 +12,8 @@
 #define STEP_SPANS 1000
 /* How long the record of a job stays. */
 #define JOB_DAYS 30
+/* And a file that was exported. */
+#define EXPORT_DAYS 7
 
 /* Of all projects. */
 typedef struct removed_s {
@@ -85,6 +88,7 @@ llmlab__job_retention(llmlab__job_run_t *run)
         }
     }
     if (status == LLMLAB_ENOTFOUND) {
+        llmlab__exports_expire(run->server, now - EXPORT_DAYS * DAY_NS);
         status = run->store->jobs->forget(run->store, now - JOB_DAYS * DAY_NS);
     }
     (void)snprintf(run->job.result, sizeof(run->job.result),
