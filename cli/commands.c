@@ -6,6 +6,9 @@
 extern const cli_command_t cli_command_cost;
 extern const cli_command_t cli_command_costs;
 extern const cli_command_t cli_command_demo;
+extern const cli_command_t cli_command_doctor;
+extern const cli_command_t cli_command_export;
+extern const cli_command_t cli_command_jobs;
 extern const cli_command_t cli_command_keys;
 extern const cli_command_t cli_command_login;
 extern const cli_command_t cli_command_logout;
@@ -34,7 +37,10 @@ const cli_command_t *const cli_commands[] = {
     &cli_command_projects,
     &cli_command_keys,
     &cli_command_members,
+    &cli_command_export,
+    &cli_command_jobs,
     &cli_command_spool,
+    &cli_command_doctor,
     &cli_command_demo,
     &cli_command_version,
     NULL,

@@ -120,6 +120,13 @@ cli_manage_send(cli_manage_t *manage, const char *method,
 }
 
 bool
+cli_manage_get(cli_manage_t *manage)
+{
+    return cli_remote_get(&manage->remote) &&
+           cli_put_line(&manage->remote.body);
+}
+
+bool
 cli_manage_end(cli_manage_t *manage, const char *method, const char *done)
 {
     if (!cli_remote_send(&manage->remote, method, NULL)) {

@@ -35,6 +35,8 @@ void cli_manage_text(cli_manage_t *manage, const char *name, const char *value);
  * given, what print makes of it. */
 bool cli_manage_send(cli_manage_t *manage, const char *method,
                      bool (*print)(const cJSON *reply));
+/* Ask for what was begun and print the reply's JSON. */
+bool cli_manage_get(cli_manage_t *manage);
 /* As above, without a body and a reply: one line says that it is done. */
 bool cli_manage_end(cli_manage_t *manage, const char *method, const char *done);
 /* Print all pages of a list: as a table of these members, or as JSON. Members

@@ -282,6 +282,42 @@ cli_remote_get(cli_remote_t *remote)
     return perform(remote);
 }
 
+typedef struct download_s {
+    cli_remote_t *remote;
+    FILE *file;
+} download_t;
+
+static size_t
+take_download(char *bytes, size_t size, size_t count, void *payload)
+{
+    download_t *download = payload;
+    long status = 0;
+
+    curl_easy_getinfo(download->remote->curl, CURLINFO_RESPONSE_CODE, &status);
+    return status == 200
+               ? fwrite(bytes, 1, size * count, download->file)
+               : take_body(bytes, size, count, &download->remote->body);
+}
+
+bool
+cli_remote_get_to(cli_remote_t *remote, FILE *file)
+{
+    download_t download = {remote, file};
+    bool good;
+
+    curl_easy_setopt(remote->curl, CURLOPT_WRITEFUNCTION, take_download);
+    curl_easy_setopt(remote->curl, CURLOPT_WRITEDATA, &download);
+    curl_easy_setopt(remote->curl, CURLOPT_TIMEOUT_MS, 0L);
+    curl_easy_setopt(remote->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(remote->curl, CURLOPT_LOW_SPEED_TIME, 60L);
+    good = cli_remote_get(remote);
+    if (good && fflush(file) != 0) {
+        fputs("llmlab: the export cannot be written\n", stderr);
+        good = false;
+    }
+    return good;
+}
+
 bool
 cli_remote_send(cli_remote_t *remote, const char *method,
                 const llmlab__buf_t *body)

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "base/buf.h"
 #include "base/json_dom.h"
@@ -47,6 +48,10 @@ void cli_remote_time_param(cli_remote_t *remote, const char *name,
  * growing random pauses. False after a line on stderr that tells what to do;
  * true: the body holds a 200's reply. */
 bool cli_remote_get(cli_remote_t *remote);
+
+/* As above, but a 200's reply goes into the file while it comes, however long
+ * it is. False also when it does not come whole. */
+bool cli_remote_get_to(cli_remote_t *remote, FILE *file);
 
 /* Ask for a change: "POST", "PATCH", "DELETE". body: an object as JSON, or
  * NULL. True: the body holds what a 2xx replied, if anything. A POST that is

@@ -1,6 +1,8 @@
 /* What a client may know of its project: its prices, as a price file. */
 #include <string.h>
 
+#include <llmlab/version.h>
+
 #include "api/api.h"
 #include "api/write.h"
 #include "services/price_books.h"
@@ -54,6 +56,8 @@ llmlab__api_sdk_config(llmlab__request_t *request)
     llmlab__json_put_text(&out, request->project.uuid);
     llmlab__json_key(&out, "slug");
     llmlab__json_put_text(&out, request->project.slug);
+    llmlab__json_key(&out, "server_version");
+    llmlab__json_put_text(&out, llmlab_version());
     llmlab__json_key(&out, "table");
     llmlab__json_put_text(&out, llmlab_pricing_version());
     llmlab__json_key(&out, "prices");
