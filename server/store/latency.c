@@ -112,18 +112,15 @@ pairs_begin(pairs_t *pairs, llmlab__text_t packed)
     pairs->end = pairs->at + packed.size;
 }
 
+/* Into memory that was reserved. */
 static void
 pair_put(llmlab__buf_t *out, uint64_t *last, uint64_t bucket, int64_t count)
 {
-    unsigned char bytes[20];
-    size_t size;
-
     if (count == 0) {
         return;
     }
-    size = llmlab__varint_put(bytes, bucket - *last);
-    size += llmlab__varint_put(bytes + size, (uint64_t)count);
-    llmlab__buf_append(out, bytes, size);
+    out->size += llmlab__varint_put(out->data + out->size, bucket - *last);
+    out->size += llmlab__varint_put(out->data + out->size, (uint64_t)count);
     *last = bucket;
 }
 
@@ -137,6 +134,12 @@ llmlab__latency_apply(llmlab__text_t packed,
     bool more;
     bool good = true;
 
+    /* A bucket that goes leaves its bytes to the gap after it; a count that
+     * grows takes a byte more. */
+    if (llmlab__buf_reserve(out, packed.size + 24 * (size_t)delta->count + 1) ==
+        NULL) {
+        return false;
+    }
     pairs_begin(&pairs, packed);
     more = pairs_next(&pairs);
     while ((more || next < delta->count) && good && !pairs.damaged) {
@@ -158,7 +161,7 @@ llmlab__latency_apply(llmlab__text_t packed,
             more = pairs_next(&pairs);
         }
     }
-    return good && !pairs.damaged && !out->failed;
+    return good && !pairs.damaged;
 }
 
 void

@@ -275,6 +275,7 @@ typedef struct llmlab__trace_row_s {
     llmlab__text_t environment;
     llmlab__text_t session;
     llmlab__text_t tags; /* JSON array */
+    llmlab__text_t runs; /* the store's own */
 } llmlab__trace_row_t;
 
 typedef struct llmlab__span_view_s {

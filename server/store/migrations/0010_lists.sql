@@ -10,12 +10,12 @@ CREATE INDEX trace_by_agent ON trace (
     project, agent, start_ns, cost_nano, cost_rest) WHERE agent <> 0;
 CREATE INDEX trace_by_user ON trace (
     project, user, start_ns, cost_nano, cost_rest) WHERE user <> 0;
-CREATE INDEX trace_by_session ON trace (project, session, start_ns)
-    WHERE session IS NOT NULL;
 CREATE INDEX trace_by_failure ON trace (project, start_ns) WHERE status <> 1;
 
--- A trace's spans, without a walk over all that ran at its time.
-CREATE INDEX span_by_trace ON span (project, trace_high, trace_low);
+-- When the trace's spans began (store/sqlite/trace_runs.h), so that they are
+-- found without a walk over all that ran from its first to its last. NULL: it
+-- is from before.
+ALTER TABLE trace ADD COLUMN runs BLOB;
 
 -- What the traces of a session add up to, and its calls without spans. It
 -- stays when they expire. (`session` is who is logged in.)

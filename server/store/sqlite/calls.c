@@ -316,36 +316,6 @@ quarters_search(search_t *search, sqlite3_stmt *sql)
     return status;
 }
 
-/* A session's spans lie within its bounds. */
-static llmlab_status_t
-session_narrow(search_t *search)
-{
-    const llmlab__call_query_t *query = search->query;
-    llmlab_status_t status;
-    sqlite3_stmt *sql;
-
-    if (query->session == NULL || *query->session == '\0') {
-        return LLMLAB_OK;
-    }
-    sql = llmlab__query(search->connection,
-                        "SELECT start_ns,last_ns FROM session_sum WHERE "
-                        "project=? AND session=?",
-                        "it", query->project, query->session);
-    if (sql == NULL) {
-        return LLMLAB_EIO;
-    }
-    status = llmlab__query_step(search->connection, sql);
-    if (status == LLMLAB_OK) {
-        search->from_ns = most(search->from_ns, sqlite3_column_int64(sql, 0));
-        search->to_ns = least(search->to_ns, sqlite3_column_int64(sql, 1) + 1);
-    } else if (status == LLMLAB_ENOTFOUND) {
-        search->to_ns = search->from_ns;
-        status = LLMLAB_OK;
-    }
-    sqlite3_finalize(sql);
-    return status;
-}
-
 static llmlab_status_t
 rows_visit(const search_t *search, llmlab__span_fn visit, void *payload)
 {
@@ -401,7 +371,9 @@ llmlab__sqlite_calls(llmlab__reader_t *reader,
     }
     status = needs_read(&search);
     if (status == LLMLAB_OK) {
-        status = session_narrow(&search);
+        status = llmlab__session_bounds(search.connection, query->project,
+                                        query->session, &search.from_ns,
+                                        &search.to_ns);
     }
     if (status == LLMLAB_OK && search.from_ns < search.to_ns) {
         sql = spans_prepare(&search);

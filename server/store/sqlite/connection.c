@@ -49,22 +49,24 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
         "UPDATE span SET agent=iif(agent=0,?6,agent),user=iif(user=0,?7,user),"
         "session=ifnull(session,?8) WHERE project=?1 AND start_ns=?2 AND "
         "span_id=?3 AND trace_high=?4 AND trace_low=?5",
+    /* The inner limit bounds the rows looked at. */
     [LLMLAB__SQL_TRACE_NODES] =
         "SELECT span_id,parent_id,start_ns,usage IS NOT NULL OR "
         "cost_nano IS NOT NULL,counted,(agent=0)+2*(user=0)+"
-        "4*(session IS NULL) FROM span INDEXED BY span_by_trace WHERE "
-        "project=? AND trace_high=? AND trace_low=? LIMIT ?",
+        "4*(session IS NULL) FROM "
+        "(SELECT * FROM span WHERE project=?1 AND start_ns BETWEEN ?2 AND ?3 "
+        "LIMIT ?6) WHERE trace_high=?4 AND trace_low=?5",
     [LLMLAB__SQL_TRACE_GET] =
         "SELECT start_ns,last_ns,end_ns,root_id,root_ns,root_status,steps,"
         "calls,errors,unpriced,cost_nano,cost_rest,input_tokens,"
-        "output_tokens,name,agent,user,environment,session,models,tags "
+        "output_tokens,name,agent,user,environment,session,models,tags,runs "
         "FROM trace WHERE project=? AND trace_high=? AND trace_low=?",
     [LLMLAB__SQL_TRACE_PUT] =
         "INSERT INTO trace(project,trace_high,trace_low,start_ns,last_ns,"
         "end_ns,root_id,root_ns,root_status,status,steps,calls,errors,"
         "unpriced,cost_nano,cost_rest,input_tokens,output_tokens,name,agent,"
-        "user,environment,session,models,tags) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,"
-        "?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
+        "user,environment,session,models,tags,runs) VALUES(?,?,?,?,?,?,?,?,?,?,"
+        "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
         "start_ns=excluded.start_ns,last_ns=excluded.last_ns,"
         "end_ns=excluded.end_ns,root_id=excluded.root_id,"
         "root_ns=excluded.root_ns,root_status=excluded.root_status,"
@@ -75,7 +77,7 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
         "output_tokens=excluded.output_tokens,name=excluded.name,"
         "agent=excluded.agent,user=excluded.user,"
         "environment=excluded.environment,session=excluded.session,"
-        "models=excluded.models,tags=excluded.tags",
+        "models=excluded.models,tags=excluded.tags,runs=excluded.runs",
     [LLMLAB__SQL_SERIES_FIND] =
         "SELECT id FROM series WHERE project=? AND provider=? AND model=? AND "
         "agent=? AND status=? AND environment=? AND api_key=?",
@@ -158,8 +160,8 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
         "SELECT role,created_ns,version FROM member WHERE project=? AND "
         "account=?",
     [LLMLAB__SQL_SPANS_OF_TRACE] =
-        "SELECT " SPAN_VIEW " FROM span s INDEXED BY span_by_trace WHERE "
-        "s.project=?1 AND s.trace_high=?2 AND s.trace_low=?3 "
+        "SELECT " SPAN_VIEW " FROM span s WHERE s.project=?1 AND s.start_ns "
+        "BETWEEN ?2 AND ?3 AND s.trace_high=?4 AND s.trace_low=?5 "
         "ORDER BY s.start_ns,s.span_id",
     [LLMLAB__SQL_SPAN_VIEW] =
         "SELECT " SPAN_VIEW " FROM span s WHERE s.project=? AND s.start_ns=? "

@@ -83,12 +83,12 @@ llmlab__span_view_read(sqlite3_stmt *sql, llmlab__span_view_t *row)
     row->trace_low = (uint64_t)sqlite3_column_int64(sql, 29);
 }
 
-llmlab_status_t
-llmlab__sqlite_spans(llmlab__reader_t *reader, int64_t project,
-                     const llmlab__trace_row_t *trace, llmlab__span_fn visit,
-                     void *payload)
+/* False ends the walk: *more tells. */
+static llmlab_status_t
+run_visit(llmlab__connection_t *connection, int64_t project,
+          const llmlab__trace_row_t *trace, const llmlab__run_t *run,
+          llmlab__span_fn visit, void *payload, bool *more)
 {
-    llmlab__connection_t *connection = &reader->connection;
     sqlite3_stmt *sql =
         llmlab__connection_sql(connection, LLMLAB__SQL_SPANS_OF_TRACE);
     llmlab__span_view_t row;
@@ -98,11 +98,14 @@ llmlab__sqlite_spans(llmlab__reader_t *reader, int64_t project,
         return LLMLAB_EIO;
     }
     sqlite3_bind_int64(sql, 1, project);
-    sqlite3_bind_int64(sql, 2, (int64_t)trace->trace_high);
-    sqlite3_bind_int64(sql, 3, (int64_t)trace->trace_low);
+    sqlite3_bind_int64(sql, 2, run->first);
+    sqlite3_bind_int64(sql, 3, run->last);
+    sqlite3_bind_int64(sql, 4, (int64_t)trace->trace_high);
+    sqlite3_bind_int64(sql, 5, (int64_t)trace->trace_low);
     while ((code = sqlite3_step(sql)) == SQLITE_ROW) {
         llmlab__span_view_read(sql, &row);
         if (!visit(payload, &row)) {
+            *more = false;
             code = SQLITE_DONE;
             break;
         }
@@ -111,4 +114,30 @@ llmlab__sqlite_spans(llmlab__reader_t *reader, int64_t project,
     return code == SQLITE_DONE
                ? LLMLAB_OK
                : llmlab__connection_fail(connection, "read spans");
+}
+
+llmlab_status_t
+llmlab__sqlite_spans(llmlab__reader_t *reader, int64_t project,
+                     const llmlab__trace_row_t *trace, llmlab__span_fn visit,
+                     void *payload)
+{
+    llmlab__run_t whole = {trace->start_ns, trace->last_ns};
+    llmlab__runs_t runs = {.of = &whole, .count = 1};
+    llmlab__runs_t read = {0};
+    llmlab_status_t status = LLMLAB_OK;
+    bool more = true;
+
+    if (trace->runs.size > 0) {
+        if (!llmlab__runs_unpack(trace->runs, &read)) {
+            llmlab__runs_cleanup(&read);
+            return llmlab__fail(LLMLAB_EIO, "a trace's times are damaged");
+        }
+        runs = read;
+    }
+    for (uint32_t i = 0; i < runs.count && more && status == LLMLAB_OK; i++) {
+        status = run_visit(&reader->connection, project, trace, &runs.of[i],
+                           visit, payload, &more);
+    }
+    llmlab__runs_cleanup(&read);
+    return status;
 }

@@ -150,6 +150,35 @@ llmlab__session_add(llmlab__connection_t *connection, int64_t project,
 }
 
 llmlab_status_t
+llmlab__session_bounds(llmlab__connection_t *connection, int64_t project,
+                       const char *session, int64_t *from_ns, int64_t *to_ns)
+{
+    llmlab_status_t status;
+    sqlite3_stmt *sql;
+
+    if (session == NULL || *session == '\0') {
+        return LLMLAB_OK;
+    }
+    sql = llmlab__query(connection,
+                        "SELECT max(start_ns,?3),min(last_ns+1,?4) FROM "
+                        "session_sum WHERE project=?1 AND session=?2",
+                        "itii", project, session, *from_ns, *to_ns);
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    status = llmlab__query_step(connection, sql);
+    if (status == LLMLAB_OK) {
+        *from_ns = sqlite3_column_int64(sql, 0);
+        *to_ns = sqlite3_column_int64(sql, 1);
+    } else if (status == LLMLAB_ENOTFOUND) {
+        *to_ns = *from_ns;
+        status = LLMLAB_OK;
+    }
+    sqlite3_finalize(sql);
+    return status;
+}
+
+llmlab_status_t
 llmlab__sqlite_sessions(llmlab__reader_t *reader,
                         const llmlab__session_query_t *query,
                         llmlab__session_fn visit, void *payload)

@@ -266,6 +266,11 @@ llmlab_status_t llmlab__session_reach(llmlab__connection_t *connection,
                                       int64_t project, llmlab__text_t session,
                                       int64_t user, int64_t start_ns,
                                       int64_t last_ns);
+/* Narrow a time range to what can hold spans of a session, and traces of it;
+ * none when there is no such session. NULL: any. */
+llmlab_status_t llmlab__session_bounds(llmlab__connection_t *connection,
+                                       int64_t project, const char *session,
+                                       int64_t *from_ns, int64_t *to_ns);
 /* Add calls without spans to their session. */
 llmlab_status_t llmlab__session_add(llmlab__connection_t *connection,
                                     int64_t project, const llmlab__row_t *row,

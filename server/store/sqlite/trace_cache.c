@@ -10,9 +10,10 @@
 /* Slots of spans in memory, about 40 bytes each, and traces. */
 #define NODES_MAX  (256 * 1024)
 #define TRACES_MAX (16 * 1024)
-/* Spans of a stored trace that are known again. One that has more is known in
- * part: its duplicates are still found by their key. */
-#define SPANS_MAX 100000
+/* Rows looked at to find the spans of a stored trace again. One whose spans lie
+ * far apart among many others is then known in part: its duplicates are still
+ * found by their key. */
+#define SCAN_MAX 100000
 
 static void
 trace_destroy(llmlab__trace_cache_t *cache, llmlab__trace_t *trace)
@@ -21,6 +22,7 @@ trace_destroy(llmlab__trace_cache_t *cache, llmlab__trace_t *trace)
     llmlab__buf_cleanup(&trace->name);
     llmlab__buf_cleanup(&trace->session);
     llmlab__buf_cleanup(&trace->told_session);
+    llmlab__runs_cleanup(&trace->runs);
     llmlab__buf_cleanup(&trace->models);
     llmlab__buf_cleanup(&trace->tags);
     llmlab__free(trace->nodes);
@@ -298,8 +300,8 @@ llmlab__trace_set_above(llmlab__trace_t *trace, uint64_t span_id)
 }
 
 static llmlab_status_t
-nodes_load(llmlab__connection_t *connection, llmlab__trace_cache_t *cache,
-           llmlab__trace_t *trace)
+run_load(llmlab__connection_t *connection, llmlab__trace_cache_t *cache,
+         llmlab__trace_t *trace, const llmlab__run_t *run)
 {
     sqlite3_stmt *sql =
         llmlab__connection_sql(connection, LLMLAB__SQL_TRACE_NODES);
@@ -310,9 +312,11 @@ nodes_load(llmlab__connection_t *connection, llmlab__trace_cache_t *cache,
         return LLMLAB_EIO;
     }
     sqlite3_bind_int64(sql, 1, trace->project);
-    sqlite3_bind_int64(sql, 2, (int64_t)trace->row.trace_high);
-    sqlite3_bind_int64(sql, 3, (int64_t)trace->row.trace_low);
-    sqlite3_bind_int64(sql, 4, SPANS_MAX);
+    sqlite3_bind_int64(sql, 2, run->first);
+    sqlite3_bind_int64(sql, 3, run->last);
+    sqlite3_bind_int64(sql, 4, (int64_t)trace->row.trace_high);
+    sqlite3_bind_int64(sql, 5, (int64_t)trace->row.trace_low);
+    sqlite3_bind_int64(sql, 6, SCAN_MAX / trace->runs.count);
     while ((code = sqlite3_step(sql)) == SQLITE_ROW) {
         llmlab__node_t node = {
             .span_id = (uint64_t)sqlite3_column_int64(sql, 0),
@@ -336,6 +340,18 @@ nodes_load(llmlab__connection_t *connection, llmlab__trace_cache_t *cache,
         status = llmlab__connection_fail(connection, "read a trace's spans");
     }
     sqlite3_reset(sql);
+    return status;
+}
+
+static llmlab_status_t
+nodes_load(llmlab__connection_t *connection, llmlab__trace_cache_t *cache,
+           llmlab__trace_t *trace)
+{
+    llmlab_status_t status = LLMLAB_OK;
+
+    for (uint32_t i = 0; i < trace->runs.count && status == LLMLAB_OK; i++) {
+        status = run_load(connection, cache, trace, &trace->runs.of[i]);
+    }
     for (size_t i = 0; i < trace->node_capacity && status == LLMLAB_OK; i++) {
         llmlab__node_t *node = &trace->nodes[i];
 
@@ -362,6 +378,20 @@ buf_column(llmlab__buf_t *buf, sqlite3_stmt *sql, int column)
     llmlab__text_t text = llmlab__column_text(sql, column);
 
     llmlab__buf_append(buf, text.data == NULL ? "" : text.data, text.size);
+}
+
+static bool
+runs_column(llmlab__runs_t *runs, sqlite3_stmt *sql, int column,
+            const llmlab__trace_row_t *row)
+{
+    if (sqlite3_column_type(sql, column) != SQLITE_NULL) {
+        return llmlab__runs_unpack(llmlab__column_blob(sql, column), runs);
+    }
+    if (!llmlab__runs_add(runs, row->start_ns)) {
+        return false;
+    }
+    runs->of[0].last = row->last_ns;
+    return true;
 }
 
 static llmlab_status_t
@@ -406,6 +436,10 @@ row_load(llmlab__connection_t *connection, llmlab__trace_t *trace)
         buf_column(&trace->tags, sql, 20);
         if (trace->tags.size > 0) {
             trace->tags.size--; /* the bracket, put back when it is written */
+        }
+        if (!runs_column(&trace->runs, sql, 21, row)) {
+            sqlite3_reset(sql);
+            return llmlab__fail(LLMLAB_EIO, "a trace's times are damaged");
         }
     }
     sqlite3_reset(sql);
@@ -505,7 +539,8 @@ status_of(const llmlab__trace_t *trace)
 }
 
 static llmlab_status_t
-row_write(llmlab__connection_t *connection, llmlab__trace_t *trace)
+row_write(llmlab__connection_t *connection, llmlab__trace_t *trace,
+          llmlab__buf_t *runs)
 {
     static const llmlab__text_t absent = {NULL, 0};
     const llmlab__trace_row_t *row = &trace->row;
@@ -552,6 +587,12 @@ row_write(llmlab__connection_t *connection, llmlab__trace_t *trace)
         sql, 23, trace->session.size > 0 ? buf_text(&trace->session) : absent);
     llmlab__bind_text(sql, 24, buf_text(&trace->models));
     llmlab__bind_text(sql, 25, tags ? buf_text(&trace->tags) : absent);
+    llmlab__buf_clear(runs);
+    llmlab__runs_pack(&trace->runs, runs);
+    if (runs->failed) {
+        return llmlab__fail(LLMLAB_ENOMEM, "no memory for a trace");
+    }
+    sqlite3_bind_blob64(sql, 26, runs->data, runs->size, SQLITE_STATIC);
     status = llmlab__connection_run(connection, sql, "store a trace");
     if (tags) {
         trace->tags.size--;
@@ -567,10 +608,13 @@ llmlab__trace_flush(llmlab__connection_t *connection,
                     llmlab__trace_cache_t *cache)
 {
     llmlab_status_t status = LLMLAB_OK;
+    llmlab__buf_t runs;
 
+    llmlab__buf_init(&runs);
     for (size_t i = 0; i < cache->dirty_count && status == LLMLAB_OK; i++) {
-        status = row_write(connection, cache->dirty[i]);
+        status = row_write(connection, cache->dirty[i], &runs);
     }
+    llmlab__buf_cleanup(&runs);
     cache->dirty_count = 0;
     return status;
 }

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "store/sqlite/trace_runs.h"
 #include "store/store.h"
 
 struct llmlab__connection_s;
@@ -50,6 +51,8 @@ typedef struct llmlab__trace_s {
     /* What the session was told of it, and which. */
     llmlab__trace_row_t told;
     llmlab__buf_t told_session;
+
+    llmlab__runs_t runs; /* when its spans began */
 
     uint8_t lacks;         /* all that some of its spans lack */
     llmlab__node_t *nodes; /* by hash of the span's id */

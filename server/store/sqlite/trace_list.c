@@ -23,7 +23,7 @@
     "t.cost_rest,t.input_tokens,t.output_tokens,t.name,"                \
     "(SELECT text FROM label WHERE id=t.agent),"                        \
     "(SELECT text FROM label WHERE id=t.user),"                         \
-    "(SELECT text FROM label WHERE id=t.environment),t.session,t.tags "
+    "(SELECT text FROM label WHERE id=t.environment),t.session,t.tags,t.runs "
 
 static void
 trace_read(sqlite3_stmt *sql, llmlab__trace_row_t *row)
@@ -49,12 +49,15 @@ trace_read(sqlite3_stmt *sql, llmlab__trace_row_t *row)
     row->environment = llmlab__column_text(sql, 18);
     row->session = llmlab__column_text(sql, 19);
     row->tags = llmlab__column_text(sql, 20);
+    row->runs = llmlab__column_blob(sql, 21);
 }
 
 /* A question with its names as labels. */
 typedef struct ask_s {
     llmlab__connection_t *connection;
     const llmlab__trace_query_t *query;
+    int64_t start_ns;
+    int64_t end_ns;
     int64_t agent;
     int64_t user;
     int64_t environment;
@@ -81,8 +84,8 @@ prepare(const ask_t *ask, const llmlab__buf_t *text)
         return NULL;
     }
     sqlite3_bind_int64(sql, 1, query->project);
-    sqlite3_bind_int64(sql, 2, query->start_ns);
-    sqlite3_bind_int64(sql, 3, query->end_ns);
+    sqlite3_bind_int64(sql, 2, ask->start_ns);
+    sqlite3_bind_int64(sql, 3, ask->end_ns);
     sqlite3_bind_int(sql, 4, query->status);
     sqlite3_bind_int64(sql, 5, ask->agent);
     sqlite3_bind_text(sql, 6, ask->model, -1, SQLITE_STATIC);
@@ -102,8 +105,7 @@ prepare(const ask_t *ask, const llmlab__buf_t *text)
 static const char *
 narrow_index(const llmlab__trace_query_t *query)
 {
-    return query->session != NULL ? "trace_by_session"
-           : query->user != NULL  ? "trace_by_user"
+    return query->user != NULL    ? "trace_by_user"
            : query->agent != NULL ? "trace_by_agent"
            : query->status == LLMLAB_ERROR || query->status == LLMLAB_CANCELLED
                ? "trace_by_failure"
@@ -114,9 +116,7 @@ narrow_index(const llmlab__trace_query_t *query)
 static const char *
 narrow_condition(const llmlab__trace_query_t *query)
 {
-    return query->session != NULL
-               ? " AND t.session=?8 AND t.session IS NOT NULL"
-           : query->user != NULL  ? " AND t.user=?7 AND t.user<>0"
+    return query->user != NULL    ? " AND t.user=?7 AND t.user<>0"
            : query->agent != NULL ? " AND t.agent=?5 AND t.agent<>0"
                                   : " AND t.status<>1";
 }
@@ -311,7 +311,7 @@ days_merge(ask_t *ask, sqlite3_stmt *sql, day_t *days, size_t count)
     llmlab_status_t status = LLMLAB_OK;
 
     for (size_t i = 0; i < count && status == LLMLAB_OK; i++) {
-        days[i].day = query->start_ns / DAY_NS + (int64_t)i;
+        days[i].day = ask->start_ns / DAY_NS + (int64_t)i;
         status = day_fill(ask, sql, &days[i],
                           query->has_cursor ? &query->cursor : &above);
     }
@@ -341,9 +341,8 @@ days_merge(ask_t *ask, sqlite3_stmt *sql, day_t *days, size_t count)
 static llmlab_status_t
 dearest_of_many(ask_t *ask)
 {
-    const llmlab__trace_query_t *query = ask->query;
     size_t count =
-        (size_t)((query->end_ns - 1) / DAY_NS - query->start_ns / DAY_NS + 1);
+        (size_t)((ask->end_ns - 1) / DAY_NS - ask->start_ns / DAY_NS + 1);
     day_t *days = llmlab__calloc(count, sizeof(*days));
     llmlab__buf_t text;
     sqlite3_stmt *sql;
@@ -358,7 +357,7 @@ dearest_of_many(ask_t *ask)
                "FROM trace t INDEXED BY trace_by_cost WHERE t.project=?1 AND "
                "t.start_ns/86400000000000=?14 AND t.start_ns>=?2 AND "
                "t.start_ns<?3" BELOW_COST);
-    filters_text(query, &text);
+    filters_text(ask->query, &text);
     llmlab__buf_text(&text, DEAREST_ORDER);
     llmlab__buf_append(&text, "", 1);
     sql = prepare(ask, &text);
@@ -450,12 +449,19 @@ llmlab__sqlite_traces(llmlab__reader_t *reader,
 {
     ask_t ask = {.connection = &reader->connection,
                  .query = query,
+                 .start_ns = query->start_ns,
+                 .end_ns = query->end_ns,
                  .capacity = query->limit + 1};
     llmlab_status_t status = LLMLAB_OK;
 
     memset(end, 0, sizeof(*end));
     if (!labels_read(reader, &ask)) {
         return LLMLAB_OK;
+    }
+    status = llmlab__session_bounds(&reader->connection, query->project,
+                                    query->session, &ask.start_ns, &ask.end_ns);
+    if (status != LLMLAB_OK || ask.start_ns >= ask.end_ns) {
+        return status;
     }
     ask.keys = llmlab__calloc(ask.capacity, sizeof(*ask.keys));
     if (ask.keys == NULL) {

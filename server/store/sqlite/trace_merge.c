@@ -121,6 +121,9 @@ llmlab__trace_merge(llmlab__apply_t *apply, llmlab__trace_t *trace,
     bool root = row->parent_id == 0 &&
                 (to->root_id == 0 || row->start_ns < trace->root_ns);
 
+    if (!llmlab__runs_add(&trace->runs, row->start_ns)) {
+        return llmlab__fail(LLMLAB_ENOMEM, "no memory for a trace");
+    }
     if (to->steps == 0 || row->start_ns < to->start_ns) {
         to->start_ns = row->start_ns;
     }
