@@ -51,7 +51,7 @@ say_nothing(llmlab_log_level_t level, const char *line, void *payload)
 
 /* A client that recorded one call and now waits; nobody listens. */
 static int
-be_client(int calls)
+be_client(int calls, const char *spool)
 {
     llmlab_config_t *config = llmlab_config_new();
     llmlab_client_t *client = NULL;
@@ -63,6 +63,9 @@ be_client(int calls)
     status = llmlab_config_set(config, "api_key", key);
     if (status == LLMLAB_OK) {
         status = llmlab_config_set(config, "url", "http://127.0.0.1:9");
+    }
+    if (status == LLMLAB_OK) {
+        status = llmlab_config_set(config, "spool.mode", spool);
     }
     llmlab_config_set_log(config, say_nothing, NULL);
     if (status == LLMLAB_OK) {
@@ -85,6 +88,9 @@ be_client(int calls)
     _exit(0);
 }
 
+/* The spool of all that play this role. */
+#define directory "/tmp/llmlab-bench-idle"
+
 static int
 play(const char *role)
 {
@@ -93,7 +99,10 @@ play(const char *role)
         printf("%.0f\n", resident_kib());
         return 0;
     }
-    return be_client(strcmp(role, "idle") == 0);
+    if (strcmp(role, "spooled") == 0) {
+        return be_client(1, directory);
+    }
+    return be_client(strcmp(role, "idle") == 0, "off");
 }
 
 /* Run this program in a role; the median of what it says. */
@@ -168,6 +177,11 @@ main(int argc, char **argv)
               ask(&bench, self, "opened") - base, "KiB", NAN, NAN);
     bench_row(&bench, "over it: an idle client after one call",
               ask(&bench, self, "idle") - base, "KiB", 1024, NAN);
+    bench_row(&bench, "over it: the same with a spool",
+              ask(&bench, self, "spooled") - base, "KiB", 1024, NAN);
+    if (system("rm -rf " directory) != 0) {
+        bench_broken(&bench, "cannot remove " directory);
+    }
     measure_size(&bench);
     return bench_end(&bench);
 }

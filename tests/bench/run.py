@@ -33,6 +33,8 @@ HOT = [
     ("bench_price", "llmlab_cost_compute", 5000),
     ("bench_stream", "llmlab_usage_stream_feed", None),
     ("bench_bind", "flat_attributes", 1000),
+    ("bench_spool", "into_plain_memory", 1000),
+    ("bench_spool", "into_a_mapped_ring", 1000),
 ]
 
 
@@ -165,6 +167,8 @@ def main():
     parser.add_argument("--save", action="store_true")
     options = parser.parse_args()
     build = options.build.resolve()
+    # No bench uses the user's own spool.
+    os.environ["LLMLAB_SPOOL_MODE"] = "off"
     if options.compare:
         return compare(build, options)
     return measure(build, options)

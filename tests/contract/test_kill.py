@@ -44,6 +44,8 @@ class Kill(unittest.TestCase):
                     children[f"{name}-{child}-{thread}"] = ends
                 process.stdout.close()
                 self.assertEqual(process.wait(), 0)
+            if i < rounds - 1:
+                place.run("killed", place.url, place.key, "recover")
         print(place.run("killed", place.url, place.key, "recover"), end="")
         place.server.stop()
 

@@ -45,27 +45,27 @@ random_below(uint64_t *seed, uint64_t below)
 }
 
 static llmlab_client_t *
-open_client(const char *url, const char *key)
+open_client(const char *url, const char *key, const char *batch)
 {
-    static const char *const settings[] = {"batch.max_calls",
-                                           "10",
-                                           "retry.base_ms",
-                                           "5",
-                                           "retry.max_ms",
-                                           "50",
-                                           "retry.pace_ms",
-                                           "0",
-                                           "queue.full",
-                                           "wait",
-                                           "queue.wait_ms",
-                                           "60000",
-                                           "log.level",
-                                           "error",
-                                           "exit_flush_ms",
-                                           "0",
-                                           "queue.max_bytes",
-                                           "1048576",
-                                           NULL};
+    const char *const settings[] = {"batch.max_calls",
+                                    batch,
+                                    "retry.base_ms",
+                                    "5",
+                                    "retry.max_ms",
+                                    "50",
+                                    "retry.pace_ms",
+                                    "0",
+                                    "queue.full",
+                                    "wait",
+                                    "queue.wait_ms",
+                                    "60000",
+                                    "log.level",
+                                    "error",
+                                    "exit_flush_ms",
+                                    "0",
+                                    "queue.max_bytes",
+                                    "1048576",
+                                    NULL};
     llmlab_config_t *config = llmlab_config_new();
     llmlab_client_t *client = NULL;
     llmlab_status_t status = llmlab_config_set(config, "url", url);
@@ -153,7 +153,7 @@ live(child_t *child)
     uint64_t delay = random_below(&child->seed, 12000);
 
     setrlimit(RLIMIT_CORE, &none);
-    child->client = open_client(child->url, child->key);
+    child->client = open_client(child->url, child->key, "10");
     for (unsigned i = 0; i < child->threads; i++) {
         recorders[i] = (recorder_t){child, i, child->seed + 77 * i};
         pthread_create(&threads[i], NULL, record, &recorders[i]);
@@ -211,9 +211,9 @@ kill_them(char **arguments)
 static int
 recover(char **arguments)
 {
-    llmlab_client_t *client = open_client(arguments[1], arguments[2]);
+    llmlab_client_t *client = open_client(arguments[1], arguments[2], "100");
     llmlab_stats_t stats;
-    time_t end = time(NULL) + 120;
+    time_t end = time(NULL) + 300;
     unsigned quiet = 0;
     char *json;
 
