@@ -286,6 +286,7 @@ serve_command(const llmlab__options_t *options)
     (void)mallopt(M_MMAP_THRESHOLD, 1024 * 1024);
     server->limits = options->limits;
     server->export_dir = options->exports;
+    server->backup_dir = options->backups;
     server->key_quota = (int64_t)options->key_limit;
     server->account_quota = (int64_t)options->account_limit;
     memcpy(server->proxies, options->proxies, sizeof(server->proxies));

@@ -350,6 +350,7 @@ db_path(llmlab__options_t *out, const char *data, const char *db)
                        "%s-master-key", out->db);
     }
     (void)snprintf(out->exports, sizeof(out->exports), "%s-exports", out->db);
+    (void)snprintf(out->backups, sizeof(out->backups), "%s-backups", out->db);
     /* Keys' hashes and people's names are in it. */
     if (db == NULL && mkdir(data, 0700) != 0 && errno != EEXIST) {
         (void)fprintf(stderr, "llmlab-server: cannot make %s: %s\n", data,

@@ -17,7 +17,8 @@ typedef struct llmlab__options_s {
     const char *tls_cert;       /* file names */
     const char *tls_key;
     char db[LLMLAB__PATH_TEXT];
-    char exports[LLMLAB__PATH_TEXT + 32]; /* a folder beside it */
+    char exports[LLMLAB__PATH_TEXT + 32]; /* folders beside it */
+    char backups[LLMLAB__PATH_TEXT + 32];
     char master_key[LLMLAB__PATH_TEXT + 32];
     bool behind_proxy;
     unsigned drain_delay;   /* seconds */

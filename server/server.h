@@ -27,6 +27,7 @@ typedef struct llmlab__server_s {
     llmlab__price_books_t *books;
     llmlab__limits_t limits;
     const char *export_dir;
+    const char *backup_dir;
     unsigned char secret[32]; /* signs cursors */
     llmlab__meter_t *meter;
     llmlab__meter_t *tries; /* wrong passwords: strangers fill it */

@@ -169,8 +169,8 @@ file_open(file_t *file)
     if (file->fd >= 0 && fstat(file->fd, &found) == 0 &&
         found.st_size < file->bytes) {
         /* Somebody took it away: begin anew. */
-        (void)snprintf(file->run->job.progress,
-                       sizeof(file->run->job.progress), "{}");
+        (void)snprintf(file->run->job.progress, sizeof(file->run->job.progress),
+                       "{}");
         file->bytes = 0;
         file->export.rows = 0;
         file->export.day = 0;

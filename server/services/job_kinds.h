@@ -16,5 +16,9 @@ llmlab_status_t llmlab__job_erase(llmlab__job_run_t *run);
 llmlab_status_t llmlab__job_reprice(llmlab__job_run_t *run);
 /* Write lines of a project's rows into a file: {"of", "start_ns", "end_ns"}. */
 llmlab_status_t llmlab__job_export(llmlab__job_run_t *run);
+/* Compare the sums of the last hours with their calls: {"hours": 48}. */
+llmlab_status_t llmlab__job_check(llmlab__job_run_t *run);
+/* Copy the database into the folder of backups: {"keep": 3}. */
+llmlab_status_t llmlab__job_backup(llmlab__job_run_t *run);
 
 #endif

@@ -99,6 +99,10 @@ typedef struct llmlab__upkeep_ops_s {
     llmlab_status_t (*expire)(struct llmlab__store_s *store, int64_t project,
                               int64_t before_ns, int64_t limit,
                               llmlab__removed_t *out);
+    /* Copy the store to a file, as llmlab__sqlite_backup. */
+    llmlab_status_t (*backup)(struct llmlab__store_s *store, const char *to,
+                              llmlab__progress_fn progress, void *payload,
+                              int64_t *bytes);
     /* Delete a trace, its scores and about `limit` of its spans; what they cost
      * stays in the sums. LLMLAB_ENOTFOUND: there is no such trace, and no span
      * is left of one that was deleted before. */

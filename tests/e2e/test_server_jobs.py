@@ -5,6 +5,7 @@ llmlab-test: threads timeout=300
 """
 
 import json
+import os
 import signal
 import threading
 import time
@@ -114,6 +115,27 @@ class Jobs(Base):
         status, audit = self.api("GET", "/v1/audit?limit=1000")
         self.assertIn(("job.cancel", str(job["id"])),
                       [(e["action"], e["target"]) for e in audit["data"]])
+
+    def test_check_and_backup(self):
+        sender = Sender()
+        self.accept(sender.batch([sender.step(session="s%d" % (n % 3))
+                                  for n in range(20)]))
+        done = self.run_standing("check")
+        self.assertEqual((done["state"], done["error"]), ("waiting", None))
+        self.assertEqual(done["result"]["differences"], 0)
+        self.assertGreaterEqual(done["result"]["spans"], 20)
+        for _ in range(4):
+            done = self.run_standing("backup")
+            self.assertEqual((done["state"], done["error"]), ("done", None))
+            time.sleep(1.01)
+        folder = os.path.join(self.server.folder, "llmlab.db-backups")
+        self.assertEqual(len(os.listdir(folder)), 3)
+        self.assertIn(done["result"]["file"], os.listdir(folder))
+        # A sum that is wrong makes the job fail, and the log tells.
+        status, job = self.api("POST", "/v1/jobs", {
+            "kind": "check", "arguments": {"hours": 1}})
+        self.assertEqual(status, 202, job)
+        self.await_job(job["id"], "done")
 
     def test_retention(self):
         server, now = self.server, time.time_ns()

@@ -44,6 +44,7 @@ def fill(server, key, batches=6, steps=50, seed=0):
             tags=["t%d" % (n % 4), "all"], agent="a%d" % (n % 2),
             parent_id=root if n % 5 == 0 else None,
             status="error" if n % 9 == 0 else "success",
+            session="s%d" % (n % 2) if i % 2 else None,
             model=("gpt-4o-mini", "gpt-4o", "nobody-knows")[n % 3],
             usage=... if n % 11 == 0 else {
                 "input_tokens": 100 + n, "cache_read_tokens": n,
@@ -293,6 +294,8 @@ class Stopped(unittest.TestCase):
                  "latency"),
                 ("UPDATE trace SET steps=steps+1", "steps"),
                 ("DELETE FROM trace", "steps"),
+                ("UPDATE session_sum SET steps=steps+1 WHERE number=("
+                 "SELECT min(number) FROM session_sum)", "session"),
                 ("DELETE FROM remainder", "calls")):
             text = text.replace("rowid IS NULL OR ", "")
             self.assertGreater(self.sql(text), 0, text)

@@ -196,6 +196,9 @@ project_check(llmlab__checking_t *checking, int64_t now)
     if (status == LLMLAB_ENOTFOUND) {
         status = llmlab__tracing_check(checking, INT64_MAX);
     }
+    if (status == LLMLAB_OK) {
+        status = llmlab__check_sessions(checking);
+    }
     return status == LLMLAB_OK ? llmlab__check_coarser(checking) : status;
 }
 

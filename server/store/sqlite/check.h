@@ -55,4 +55,7 @@ llmlab_status_t llmlab__tracing_check(llmlab__checking_t *checking,
                                       int64_t end_ns);
 void llmlab__tracing_cleanup(llmlab__tracing_t *tracing);
 
+/* check_sessions.c */
+llmlab_status_t llmlab__check_sessions(llmlab__checking_t *checking);
+
 #endif

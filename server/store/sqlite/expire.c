@@ -183,10 +183,20 @@ upkeep_expire(llmlab__store_t *store, int64_t project, int64_t before_ns,
     return status;
 }
 
+static llmlab_status_t
+upkeep_backup(llmlab__store_t *store, const char *to,
+              llmlab__progress_fn progress, void *payload, int64_t *bytes)
+{
+    const llmlab__sqlite_t *sqlite = (const llmlab__sqlite_t *)store;
+
+    return llmlab__sqlite_backup(sqlite->path, to, progress, payload, bytes);
+}
+
 const llmlab__upkeep_ops_t llmlab__sqlite_upkeep_ops = {
     .keeping = upkeep_keeping,
     .retain = upkeep_retain,
     .expire = upkeep_expire,
+    .backup = upkeep_backup,
     .trace_delete = llmlab__sqlite_trace_delete,
     .user_forget = llmlab__sqlite_user_forget,
     .user_trace = llmlab__sqlite_user_trace,
