@@ -7,6 +7,8 @@
 
 #define USES_MAX     512
 #define USES_SECONDS 30
+/* Of each second, for what deleted projects left. */
+#define PURGE_NS INT64_C(300000000)
 
 typedef struct use_s {
     llmlab__meter_kind_t kind;
@@ -51,8 +53,8 @@ uses_write(const llmlab__admin_ops_t *ops, llmlab__reader_t *changer,
     return status;
 }
 
-/* One change for both. */
-static void
+/* One change for both. False: it failed, and is tried again later. */
+static bool
 change(llmlab__server_t *server, const uses_t *uses, bool purge)
 {
     llmlab__store_t *store = server->store;
@@ -75,6 +77,7 @@ change(llmlab__server_t *server, const uses_t *uses, bool purge)
     } else if (purge && !more) {
         atomic_store(&server->purge_wanted, false);
     }
+    return status == LLMLAB_OK;
 }
 
 static void
@@ -90,13 +93,20 @@ llmlab__housekeeping_step(llmlab__server_t *server)
     static unsigned seconds;
     static uses_t uses;
     bool purge = atomic_load(&server->purge_wanted);
+    int64_t begin = llmlab__clock_mono_ns();
 
     uses.count = 0;
     if (++seconds % USES_SECONDS == 0) {
         uses_collect(server, &uses);
     }
     if (uses.count > 0 || purge) {
-        change(server, &uses, purge);
+        purge = change(server, &uses, purge) && purge;
+    }
+    /* The batch writer has its turn between two steps. */
+    while (purge && atomic_load(&server->purge_wanted) &&
+           llmlab__clock_mono_ns() - begin < PURGE_NS) {
+        uses.count = 0;
+        purge = change(server, &uses, true);
     }
 }
 
@@ -110,6 +120,6 @@ llmlab__housekeeping_end(llmlab__server_t *server)
     }
     uses_collect(server, &uses);
     if (uses.count > 0) {
-        change(server, &uses, false);
+        (void)change(server, &uses, false);
     }
 }

@@ -50,6 +50,12 @@ llmlab__api_members_list(llmlab__request_t *request)
     const llmlab__admin_ops_t *ops = request->server->store->ops->admin;
     llmlab__page_t page;
 
+    /* Who has a read key is to see calls, and not who the people are. */
+    if (request->caller.account == 0 && !request->caller.server_admin) {
+        llmlab__reply_refuse(request, 403, "forbidden", "This is not allowed",
+                             NULL, "this needs a member or an admin key");
+        return;
+    }
     if (!llmlab__page_read(request, "members", &page)) {
         return;
     }

@@ -84,6 +84,22 @@ store_fill(void)
           "end");
 }
 
+static bool
+is_ours(const llmlab__route_t *route)
+{
+    static const char *const parts[] = {"/keys",      "/members",
+                                        "/providers", "/invitations",
+                                        "/accounts",  "/auth/"};
+
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (strstr(route->pattern, parts[i]) != NULL) {
+            return true;
+        }
+    }
+    return strcmp(route->pattern, "/v1/projects") == 0 ||
+           strcmp(route->pattern, "/v1/projects/{project}") == 0;
+}
+
 static void
 set_up(void)
 {
@@ -97,9 +113,10 @@ set_up(void)
     for (unsigned i = 0; i < llmlab__route_count; i++) {
         const llmlab__route_t *route = &llmlab__routes[i];
 
-        /* Those that hash a password take too long. */
-        if ((route->flags & LLMLAB__ROUTE_CHANGE) != 0 &&
-            strstr(route->pattern, "/v1/jobs") == NULL && route_count < 64) {
+        /* Those that hash a password take too long, those that make a job need
+         * a scheduler. */
+        if ((route->flags & LLMLAB__ROUTE_CHANGE) != 0 && is_ours(route) &&
+            route_count < 64) {
             routes[route_count++] = route;
         }
     }
