@@ -66,6 +66,12 @@ void llmlab__api_provider_verify(llmlab__request_t *request);
 /* Reply to a batch that the store has seen. */
 void llmlab__api_ingest_reply(llmlab__request_t *request);
 
+void llmlab__api_scores_list(llmlab__request_t *request);
+void llmlab__api_scores_create(llmlab__request_t *request);
+void llmlab__api_scores_summary(llmlab__request_t *request);
+void llmlab__api_score_get(llmlab__request_t *request);
+void llmlab__api_score_delete(llmlab__request_t *request);
+
 void llmlab__api_prices_list(llmlab__request_t *request);
 void llmlab__api_price_create(llmlab__request_t *request);
 void llmlab__api_price_get(llmlab__request_t *request);

@@ -4,6 +4,7 @@
 #include "api/api.h"
 #include "api/exports.h"
 #include "api/list.h"
+#include "api/scores.h"
 #include "api/trace_tree.h"
 #include "api/write.h"
 #include "base/id.h"
@@ -167,9 +168,12 @@ on_detail(void *payload, const llmlab__trace_row_t *row)
     llmlab__reply_json(detail->request, &detail->out);
     llmlab__json_begin_object(&detail->out);
     llmlab__trace_write(&detail->out, row);
+    detail->failed = !llmlab__trace_scores_write(
+        detail->request, row->trace_high, row->trace_low, &detail->out);
     llmlab__json_key(&detail->out, "tree");
     detail->failed =
-        !llmlab__trace_tree_write(detail->request, row, &detail->out);
+        !llmlab__trace_tree_write(detail->request, row, &detail->out) ||
+        detail->failed;
     llmlab__json_end_object(&detail->out);
     return false;
 }

@@ -298,6 +298,7 @@ scope_check(llmlab__request_t *request)
     case LLMLAB__ACCESS_ACCOUNT:
         return forbidden(request, "an account that has logged in");
     case LLMLAB__ACCESS_INGEST:
+    case LLMLAB__ACCESS_SCORE:
         return scope == LLMLAB__SCOPE_INGEST || scope == LLMLAB__SCOPE_ADMIN ||
                forbidden(request, "a key with the scope ingest or admin");
     case LLMLAB__ACCESS_READ:
@@ -320,6 +321,7 @@ role_check(llmlab__request_t *request)
         [LLMLAB__ACCESS_OPEN] = {LLMLAB__ROLE_NONE, ""},
         [LLMLAB__ACCESS_INGEST] = {LLMLAB__ROLE_SERVER + 1,
                                    "a key with the scope ingest or admin"},
+        [LLMLAB__ACCESS_SCORE] = {LLMLAB__ROLE_MEMBER, "the role member"},
         [LLMLAB__ACCESS_READ] = {LLMLAB__ROLE_VIEWER, "the role viewer"},
         [LLMLAB__ACCESS_WRITE] = {LLMLAB__ROLE_MEMBER, "the role member"},
         [LLMLAB__ACCESS_ADMIN] = {LLMLAB__ROLE_ADMIN, "the role admin"},

@@ -7,6 +7,7 @@
 typedef enum llmlab__access_e {
     LLMLAB__ACCESS_OPEN,   /* nobody is asked for */
     LLMLAB__ACCESS_INGEST, /* an ingest or admin key */
+    LLMLAB__ACCESS_SCORE,  /* an ingest or admin key; a member */
     LLMLAB__ACCESS_READ,   /* a read or admin key; a viewer */
     LLMLAB__ACCESS_WRITE,  /* an admin key; a member */
     LLMLAB__ACCESS_ADMIN,  /* an admin key; an admin of the project */

@@ -1,4 +1,8 @@
+#include <math.h>
+
 #include "services/ingest_record.h"
+
+#define FUTURE_NS (INT64_C(600) * 1000000000)
 
 void
 llmlab__ingest_score(llmlab__ingest_t *ingest)
@@ -45,11 +49,16 @@ llmlab__ingest_score(llmlab__ingest_t *ingest)
         } else if (llmlab__json_key_is(&key, "at")) {
             llmlab__record_fault(&record, "at",
                                  llmlab__field_time(json, &score.at_ns));
+            if (score.at_ns > ingest->batch->now_ns + FUTURE_NS) {
+                llmlab__record_fault(&record, "at", "in_future");
+            }
             seen |= 8;
         } else if (llmlab__json_key_is(&key, "value")) {
             if (llmlab__json_number(json, &number)) {
                 score.value = llmlab__json_double(&number);
                 score.has_value = true;
+                llmlab__record_fault(&record, "value",
+                                     isfinite(score.value) ? NULL : "range");
             } else if (!llmlab__json_null(json)) {
                 llmlab__json_skip(json);
                 llmlab__record_fault(&record, "value", "type");

@@ -12,6 +12,7 @@
 #include "store/jobs.h"
 #include "store/prices.h"
 #include "store/rows.h"
+#include "store/scores.h"
 #include "store/upkeep.h"
 
 typedef struct llmlab__store_s llmlab__store_t;
@@ -460,6 +461,7 @@ struct llmlab__store_s {
     const llmlab__store_ops_t *ops;
     const llmlab__job_ops_t *jobs;
     const llmlab__price_ops_t *prices;
+    const llmlab__score_ops_t *scores;
     const llmlab__upkeep_ops_t *upkeep;
 };
 

@@ -606,7 +606,7 @@ old_database_make(const fixture_t *fixture, const char *path)
 {
     static const char *const copied[] = {"setting", "project",  "api_key",
                                          "label",   "instance", "received",
-                                         "span",    "trace",    "score"};
+                                         "span",    "trace"};
     char sql[4096];
     sqlite3 *db = database_open(fixture);
 
@@ -637,6 +637,8 @@ old_database_make(const fixture_t *fixture, const char *path)
                        i == 3 ? "WHERE kind<>7" : "");
         run(db, sql);
     }
+    run(db, "INSERT INTO old.score SELECT 1,7,8,0,id,3,5,'good',0.5,'x','me' "
+            "FROM main.instance LIMIT 1");
     (void)snprintf(sql, sizeof(sql),
                    "INSERT INTO old.rollup SELECT r.project,r.level,r.start,"
                    "s.provider,s.model,s.agent,s.status,s.environment,"
@@ -682,6 +684,10 @@ test_upgrades_a_filled_file(void **state)
     sums_check(fixture);
     db = database_open(fixture);
     assert_int_equal(ask(db, "SELECT count(*) FROM span"), INSTANCES * RECORDS);
+    assert_int_equal(ask(db, "SELECT count(*) FROM score JOIN instance i ON "
+                             "score.id=i.uuid||'-3' WHERE trace_high=7 AND "
+                             "value=0.5 AND label='x' AND source='me'"),
+                     1);
     assert_int_equal(ask(db, "SELECT count(*) FROM sqlite_schema WHERE "
                              "name='rollup_old'"),
                      0);

@@ -1,5 +1,7 @@
 /* Storing batches: one transaction for all that wait, and a reply only after
  * its commit. */
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -408,33 +410,29 @@ unsampled_apply(llmlab__apply_t *apply, llmlab__row_t *row)
 static llmlab_status_t
 score_apply(llmlab__apply_t *apply, const llmlab__score_row_t *row)
 {
-    sqlite3_stmt *sql;
+    char id[64];
+    llmlab_status_t status;
 
     if (llmlab__received_has(&apply->known, row->number)) {
         apply->batch->duplicate++;
         return LLMLAB_OK;
     }
-    sql = llmlab__connection_sql(apply->connection, LLMLAB__SQL_SCORE_INSERT);
-    if (sql == NULL) {
-        return LLMLAB_EIO;
+    status = llmlab__score_trace_gone(apply->connection, apply->batch->project,
+                                      row->trace_high, row->trace_low);
+    if (status != LLMLAB_ENOTFOUND) {
+        const llmlab__row_t gone = {.trace_high = row->trace_high,
+                                    .trace_low = row->trace_low,
+                                    .span_id = row->span_id};
+
+        return status == LLMLAB_OK
+                   ? reject(apply, &gone, row->number, "trace_id", "deleted")
+                   : status;
     }
-    sqlite3_bind_int64(sql, 1, apply->batch->project);
-    sqlite3_bind_int64(sql, 2, (int64_t)row->trace_high);
-    sqlite3_bind_int64(sql, 3, (int64_t)row->trace_low);
-    sqlite3_bind_int64(sql, 4, (int64_t)row->span_id);
-    sqlite3_bind_int64(sql, 5, apply->instance);
-    sqlite3_bind_int64(sql, 6, (int64_t)row->number);
-    sqlite3_bind_int64(sql, 7, row->at_ns);
-    llmlab__bind_text(sql, 8, row->name);
-    if (row->has_value) {
-        sqlite3_bind_double(sql, 9, row->value);
-    }
-    llmlab__bind_text(sql, 10, row->label);
-    llmlab__bind_text(sql, 11, row->source);
-    llmlab__bind_text(sql, 12, row->version);
-    llmlab__bind_text(sql, 13, row->comment);
     apply->batch->accepted++;
-    return llmlab__connection_run(apply->connection, sql, "store a score");
+    (void)snprintf(id, sizeof(id), "%s-%" PRIu64, apply->batch->instance,
+                   row->number);
+    return llmlab__score_insert(apply->connection, apply->batch->project, id,
+                                row);
 }
 
 static llmlab_status_t

@@ -127,9 +127,8 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
     [LLMLAB__SQL_RECEIVED_INSERT] =
         "REPLACE INTO received(instance,first,last) VALUES(?,?,?)",
     [LLMLAB__SQL_SCORE_INSERT] =
-        "INSERT INTO score(project,trace_high,trace_low,span_id,instance,"
-        "number,at_ns,name,value,label,source,version,comment) "
-        "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?) "
+        "INSERT INTO score(project,id,trace_high,trace_low,span_id,at_ns,name,"
+        "value,label,source,version,comment) VALUES(?,?,?,?,?,?,?,?,?,?,?,?) "
         "ON CONFLICT DO NOTHING",
     [LLMLAB__SQL_REMAINDER_INSERT] =
         "INSERT INTO remainder(project,start_ns,provider,model,agent,user,"

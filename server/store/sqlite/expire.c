@@ -154,6 +154,15 @@ step(llmlab__sqlite_t *sqlite, int64_t project, int64_t before_ns,
     if (status == LLMLAB_OK) {
         status = traces_expire(sqlite, project, key[0], out);
     }
+    if (status == LLMLAB_OK) { /* whose trace never came */
+        status = llmlab__execute(
+            connection,
+            "DELETE FROM score WHERE row IN (SELECT row FROM score s WHERE "
+            "project=? AND at_ns<? AND NOT EXISTS (SELECT 1 FROM trace t WHERE "
+            "t.project=s.project AND t.trace_high=s.trace_high AND "
+            "t.trace_low=s.trace_low) LIMIT 10000)",
+            "ii", project, key[0]);
+    }
     if (status == LLMLAB_OK) {
         status = llmlab__execute(
             connection, "DELETE FROM remainder WHERE project=? AND start_ns<?",

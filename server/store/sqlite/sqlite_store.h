@@ -210,6 +210,17 @@ llmlab_status_t llmlab__sqlite_secret(llmlab__store_t *store,
 
 /* jobs.c */
 extern const llmlab__job_ops_t llmlab__sqlite_job_ops;
+/* scores.c */
+extern const llmlab__score_ops_t llmlab__sqlite_score_ops;
+/* LLMLAB_OK: the trace was deleted and nothing of it came since;
+ * LLMLAB_ENOTFOUND: not so. */
+llmlab_status_t llmlab__score_trace_gone(llmlab__connection_t *connection,
+                                         int64_t project, uint64_t trace_high,
+                                         uint64_t trace_low);
+/* One of this id that is there already stays as it is. */
+llmlab_status_t llmlab__score_insert(llmlab__connection_t *connection,
+                                     int64_t project, const char *id,
+                                     const llmlab__score_row_t *row);
 /* prices.c */
 extern const llmlab__price_ops_t llmlab__sqlite_price_ops;
 

@@ -303,6 +303,7 @@ llmlab__store_sqlite_open(llmlab__store_t **out, const char *path)
     sqlite->store.ops = &sqlite_ops;
     sqlite->store.jobs = &llmlab__sqlite_job_ops;
     sqlite->store.prices = &llmlab__sqlite_price_ops;
+    sqlite->store.scores = &llmlab__sqlite_score_ops;
     sqlite->store.upkeep = &llmlab__sqlite_upkeep_ops;
     sqlite->lock_fd = -1;
     (void)pthread_mutex_init(&sqlite->write_lock, NULL);
