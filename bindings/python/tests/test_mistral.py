@@ -2,13 +2,21 @@ import asyncio
 import gc
 from decimal import Decimal
 
-import mistralai.client
 import pytest
-from mistralai.client import Mistral
-from mistralai.client.utils import BackoffStrategy, RetryConfig
 
 import llmlab
 from llmlab import trace
+
+try:
+    from mistralai.client import Mistral
+    from mistralai.client.basesdk import BaseSDK
+    from mistralai.client.errors import SDKError
+    from mistralai.client.utils import BackoffStrategy, RetryConfig
+except ImportError:  # 1.x
+    from mistralai import Mistral
+    from mistralai.basesdk import BaseSDK
+    from mistralai.models import SDKError
+    from mistralai.utils import BackoffStrategy, RetryConfig
 
 CHAT = {"model": "mistral-small-latest",
         "messages": [{"role": "user", "content": "hello"}]}
@@ -104,7 +112,7 @@ def test_stream_with_an_error_event(client, captured):
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_refused(client, captured, stream):
-    with pytest.raises(mistralai.client.errors.SDKError):
+    with pytest.raises(SDKError):
         if stream:
             client.chat.stream(**CHAT, **fake("400"))
         else:
@@ -182,14 +190,13 @@ async def test_async_left_early_and_cancelled(provider, captured):
             await task
         gc.collect()
         await asyncio.sleep(0.01)
-        with pytest.raises(mistralai.client.errors.SDKError):
+        with pytest.raises(SDKError):
             await client.chat.complete_async(**CHAT, **fake("400"))
     assert [s["status"] for s in captured.spans] == [
         "cancelled", "cancelled", "error"]
 
 
 def test_uninstrument_restores():
-    from mistralai.client.basesdk import BaseSDK
     before = dict(BaseSDK.__dict__)
     llmlab.instrument("mistralai")
     assert BaseSDK.do_request is not before["do_request"]

@@ -193,6 +193,7 @@ async def test_errors(instrumented, captured, client, stream):
             await Runner.run(agent, "hello")
     step, = calls(captured)
     assert step["status"] == "error"
+    assert step["error"]["http_status"] == 400
     assert "secret" not in str(captured.spans)
 
 

@@ -5,6 +5,7 @@ instrumented."""
 
 from __future__ import annotations
 
+import sys
 import threading
 from types import ModuleType
 from typing import Any
@@ -78,8 +79,9 @@ def _end_span(span: Any) -> None:
         return
     data, ours = span.span_data, step.span
     kind = str(data.type)
-    if step.model:
-        guard(_tell, ours, data)
+    failed = None
+    if step.model and not guard(_tell, ours, data):
+        failed = sys.exc_info()[1]  # which the span is left by
     elif kind == "handoff":
         ours.set("from_agent", data.from_agent)
         ours.set("to_agent", data.to_agent)
@@ -91,23 +93,26 @@ def _end_span(span: Any) -> None:
                           ("output", ours.set_output)):
             if getattr(data, name, None) is not None:
                 put(getattr(data, name))
-    if span.error is not None:
+    if failed is not None:
+        ours.fail(failed)
+    elif span.error is not None:
         ours.set_error(f"{kind}_error")
     ours.end()
 
 
-def _tell(span: Span, data: Any) -> None:
-    """What the Agents SDK knows of a call whose SDK is not instrumented."""
+def _tell(span: Span, data: Any) -> bool:
+    """What the Agents SDK knows of a call whose SDK is not instrumented;
+    whether it knows an answer."""
     response = getattr(data, "response", None)
     if response is not None:
         span.set_response(response, "openai", "responses")
-        return
+        return True
     model, usage = getattr(data, "model", None), getattr(data, "usage", None)
     if isinstance(model, str):
         span.set_request_model(model)
         span.set_model(model, None if "/" in model else "openai")
     if not usage or not usage.get("total_tokens", 1):
-        return  # where it does not know, it says 0
+        return False  # where it does not know, it says 0
     counts = {name: usage[name] for name in ("input_tokens", "output_tokens")
               if usage.get(name) is not None}
     for (group, part), name in _DETAILS.items():
@@ -115,6 +120,7 @@ def _tell(span: Span, data: Any) -> None:
         if count:
             counts[name] = count
     span.set_usage(**counts)
+    return True
 
 
 def patch(patches: Patch, module: ModuleType) -> None:

@@ -231,6 +231,7 @@ class Call:
     def end(self) -> None:
         if not self.done:
             self.done = True
+            self.request = None
             _reading.discard(self)
             self.span.end()
 

@@ -10,6 +10,7 @@ import json
 import re
 import weakref
 from collections.abc import Callable
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +27,7 @@ _PROVIDERS = {"vertex_ai": "vertex", "azure": "azure_openai",
 _BY_API = {"messages": "anthropic", "generate_content": "gemini",
            "chat": "cohere", "generate": "ollama", "rerank": "cohere"}
 _calls: weakref.WeakKeyDictionary[Any, Call] = weakref.WeakKeyDictionary()
+_last: ContextVar[Call | None] = ContextVar("llmlab_litellm", default=None)
 _MODEL = re.compile(r"/models?/([^/:?]+)[:/]")
 
 
@@ -50,8 +52,8 @@ def _start(url: Any, options: dict[str, Any]) -> Call | None:
     call = Call("litellm", provider, api, facts, region)
     if not call.span:
         return None
-    if details:
-        _calls[options["logging_obj"]] = call
+    if options.get("stream"):
+        _last.set(call)
     return call
 
 
@@ -68,6 +70,21 @@ def _post(self: Any, *args: Any, **kwargs: Any) -> Steps:
         raise
     guard(answered, call, response)
     return response
+
+
+def _init(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A stream is made where its request was sent."""
+    def call(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        guard(_belong, self)
+    return call
+
+
+def _belong(stream: Any) -> None:
+    call = _last.get()
+    if call is not None and call.stream and not call.done:
+        _calls[stream] = call
+    _last.set(None)
 
 
 def _next(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -92,12 +109,13 @@ def _anext(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _ended(stream: Any) -> None:
-    call = _calls.get(stream.logging_obj)
+    call = _calls.pop(stream, None)
     if call is not None:
         call.end_stream()
 
 
 def patch_streams(patches: Patch, module: ModuleType) -> None:
+    patches.method(module.CustomStreamWrapper, "__init__", _init)
     patches.method(module.CustomStreamWrapper, "__next__", _next)
     patches.method(module.CustomStreamWrapper, "__anext__", _anext)
 
