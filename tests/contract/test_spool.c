@@ -91,6 +91,21 @@ test_the_first_program_that_forgets_close_loses_nothing(void **state)
     assert_int_equal(spool_files(&fixture->spool, ""), 0);
 }
 
+/* A program that asks for it delivers while it ends. */
+static void
+test_an_exit_may_deliver(void **state)
+{
+    static const char *const patient[] = {"exit_flush_ms=5000", NULL};
+    fixture_t *fixture = *state;
+
+    assert_int_equal(
+        spool_run_victim(fixture->peer.url, peer_key(), "return", 50, patient),
+        0);
+    expect_stored(fixture, 50);
+    assert_int_equal(spool_recover(fixture->peer.url, peer_key()).recovered, 0);
+    assert_int_equal(spool_files(&fixture->spool, ""), 0);
+}
+
 static void
 test_whatever_ends_a_process_loses_nothing(void **state)
 {
@@ -370,6 +385,7 @@ main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         SPOOL_TEST(test_the_first_program_that_forgets_close_loses_nothing),
+        SPOOL_TEST(test_an_exit_may_deliver),
         SPOOL_TEST(test_whatever_ends_a_process_loses_nothing),
         SPOOL_TEST(test_many_processes_leave_theirs),
         SPOOL_TEST(test_a_living_process_is_left_alone),
