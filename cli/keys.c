@@ -108,7 +108,7 @@ const cli_command_t cli_command_keys = {
         "list        the keys of the project (the default)\n"
         "create      make one and print it; --scope is ingest unless given\n"
         "rotate ID   make one in its place, which works on for --overlap\n"
-        "revoke ID   end one at once\n",
+        "revoke ID   end one at once",
     .options = options,
     .run = run,
 };

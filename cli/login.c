@@ -236,10 +236,10 @@ const cli_command_t cli_command_login = {
     .synopsis = "[--email EMAIL] [options]",
     .summary = "be known to a server for the other commands",
     .help =
-        "Reads an API key, or with --email a password, from the terminal or "
-        "standard input, and keeps the login in ~/.config/llmlab for "
-        "commands that are given no key. A session ends after 12 hours, or "
-        "30 minutes without use.",
+        "Reads an API key, or with --email a password, from the terminal or\n"
+        "standard input, and keeps the login in ~/.config/llmlab for commands\n"
+        "that are given no key. A session ends after 12 hours, or 30 minutes\n"
+        "without use.",
     .options = options,
     .run = run_login,
 };

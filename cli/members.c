@@ -113,7 +113,7 @@ const cli_command_t cli_command_members = {
             "role ACCOUNT ROLE    give a member another role\n"
             "remove ACCOUNT       remove a member\n"
             "\n"
-            "A role is viewer, member, admin or owner.\n",
+            "A role is viewer, member, admin or owner.",
     .options = options,
     .run = run,
 };

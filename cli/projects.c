@@ -105,7 +105,7 @@ const cli_command_t cli_command_projects = {
         "rename PROJECT SLUG   the old slug redirects from then on\n"
         "archive PROJECT       it answers, and takes no more calls\n"
         "restore PROJECT       it takes calls again\n"
-        "delete PROJECT        an archived one, with all that it holds\n",
+        "delete PROJECT        an archived one, with all that it holds",
     .options = options,
     .run = run,
 };
