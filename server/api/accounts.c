@@ -67,6 +67,7 @@ account_load(llmlab__request_t *request, llmlab__account_t *out)
     llmlab_status_t status = LLMLAB_ENOTFOUND;
     int64_t id;
 
+    memset(out, 0, sizeof(*out));
     if (llmlab__request_id(request, 0, &id)) {
         status = ops->account_get(request->reader, id, out);
     }

@@ -17,7 +17,7 @@
 #include "store/admin.h"
 
 #define SECOND_NS INT64_C(1000000000)
-#define WINDOW_NS (15 * 60 * SECOND_NS)
+#define WINDOW_NS (900 * SECOND_NS)
 /* Wrong passwords in a window: of one account from one address, of one
  * account, from one address. */
 #define TRIES         10

@@ -91,6 +91,7 @@ key_load(llmlab__request_t *request, llmlab__key_t *out)
     llmlab_status_t status = LLMLAB_ENOTFOUND;
     int64_t id;
 
+    memset(out, 0, sizeof(*out));
     if (llmlab__request_id(request, 1, &id)) {
         status = ops->key_get(request->reader, request->project.id, id, out);
     }

@@ -225,6 +225,7 @@ member_load(llmlab__request_t *request, llmlab__member_t *out)
     llmlab_status_t status = LLMLAB_ENOTFOUND;
     int64_t id;
 
+    memset(out, 0, sizeof(*out));
     if (llmlab__request_id(request, 1, &id)) {
         status = ops->member_get(request->reader, request->project.id, id, out);
     }

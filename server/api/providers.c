@@ -15,7 +15,7 @@
 #include "services/provider_manager.h"
 #include "store/admin.h"
 
-#define CREDENTIAL_MAX (64 * 1024)
+#define CREDENTIAL_MAX 65536
 #define SETTING_MAX    1024
 
 static const char *const status_names[] = {"unverified", "verified", "error"};

@@ -21,7 +21,7 @@
 #define MINUTE_NS (60 * SECOND_NS)
 /* A session ends after this long without a request, and after this long. */
 #define IDLE_NS (30 * MINUTE_NS)
-#define LIFE_NS (12 * 60 * MINUTE_NS)
+#define LIFE_NS (720 * MINUTE_NS)
 
 static bool
 unauthorized(llmlab__request_t *request, const char *detail)

@@ -5,8 +5,8 @@
 #include "http/request.h"
 
 /* Of a JSON body; of one that anybody may send. */
-#define LLMLAB__JSON_BODY_MAX (1024 * 1024)
-#define LLMLAB__OPEN_BODY_MAX (16 * 1024)
+#define LLMLAB__JSON_BODY_MAX 1048576u
+#define LLMLAB__OPEN_BODY_MAX 16384u
 
 /* Bytes that a request to this route may send. */
 size_t llmlab__body_limit(const llmlab__request_t *request);

@@ -5,7 +5,7 @@
 #include <sodium.h>
 
 #define PASSES 2
-#define MEMORY (19u * 1024 * 1024)
+#define MEMORY (UINT64_C(19) * 1024 * 1024)
 
 _Static_assert(LLMLAB__PASSWORD_TEXT >= crypto_pwhash_STRBYTES,
                "a hash must fit");

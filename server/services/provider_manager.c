@@ -5,7 +5,8 @@
 
 #include <sodium.h>
 
-#define HINT_SIZE 4
+#define HINT_SIZE  4
+#define SHORT_SIZE 16 /* four of a shorter one are too much of it */
 
 void
 llmlab__provider_hint(const char *credential, char out[LLMLAB__HINT_TEXT])
@@ -14,8 +15,8 @@ llmlab__provider_hint(const char *credential, char out[LLMLAB__HINT_TEXT])
     const char *from = credential + (size < HINT_SIZE ? 0 : size - HINT_SIZE);
 
     out[0] = '\0';
-    /* Four of a short one are too much of it; a part of a character is none. */
-    if (size >= 4 * HINT_SIZE) {
+    /* A part of a character is none. */
+    if (size >= SHORT_SIZE) {
         for (const char *at = from; *at != '\0'; at++) {
             if (*at < ' ' || *at > '~') {
                 return;

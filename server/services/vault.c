@@ -14,7 +14,8 @@
 #include "base/status.h"
 
 #define KEY_SIZE  32
-#define FILE_SIZE (2 * KEY_SIZE + 1) /* hex and a line's end */
+#define HEX_SIZE  64
+#define FILE_SIZE (HEX_SIZE + 1) /* and a line's end */
 #define SEAL_SIZE \
     (crypto_secretbox_NONCEBYTES + (size_t)crypto_secretbox_MACBYTES)
 #define PATH_SIZE 4200
@@ -54,9 +55,8 @@ file_read(const char *path, unsigned char out[KEY_SIZE])
     }
     got = read(fd, text, sizeof(text));
     (void)close(fd);
-    if (got < 2 * KEY_SIZE || got > FILE_SIZE ||
-        sodium_hex2bin(out, KEY_SIZE, text, 2 * KEY_SIZE, NULL, &size, NULL) !=
-            0 ||
+    if (got < HEX_SIZE || got > FILE_SIZE ||
+        sodium_hex2bin(out, KEY_SIZE, text, HEX_SIZE, NULL, &size, NULL) != 0 ||
         size != KEY_SIZE) {
         sodium_memzero(text, sizeof(text));
         return llmlab__fail(LLMLAB_EINVAL, "%s is no master key", path);
@@ -74,7 +74,7 @@ file_write(const char *path, const unsigned char key[KEY_SIZE])
     bool good;
 
     sodium_bin2hex(text, sizeof(text), key, KEY_SIZE);
-    memcpy(text + 2 * KEY_SIZE, "\n", 2);
+    memcpy(text + HEX_SIZE, "\n", 2);
     good = fd >= 0 && write(fd, text, FILE_SIZE) == FILE_SIZE && fsync(fd) == 0;
     sodium_memzero(text, sizeof(text));
     if (!good) {

@@ -7,11 +7,14 @@ llmlab-test: threads timeout=300
 """
 
 import concurrent.futures
+import http.client
 import json
 import os
 import random
+import signal
 import sqlite3
 import statistics
+import threading
 import time
 import urllib.parse
 
@@ -163,6 +166,40 @@ class Projects(Base):
         self.assertEqual(len(ids), 1)
         fresh = [r for r in replies if "Idempotency-Replayed" not in r[1]]
         self.assertEqual(len(fresh), 1)
+
+
+class Killed(Base):
+    def test_a_change_happens_once_through_kill_9(self):
+        """Killed at any moment: asked again with its key, a change is there
+        once, with one entry in the audit log."""
+        slugs = []
+        for i in range(12):
+            slug = "kill-%d" % i
+            slugs.append(slug)
+            killer = threading.Timer(random.random() * 0.004,
+                                     lambda: self.server.process.kill())
+            killer.start()
+            try:
+                self.ask("POST", "/v1/projects", self.admin, {"slug": slug},
+                         Idempotency_Key=slug)
+            except OSError:
+                pass
+            except http.client.HTTPException:
+                pass
+            killer.join()
+            self.server.stop(signal.SIGKILL)
+            self.server.start()
+            for _ in range(2):
+                self.good(201, self.ask(
+                    "POST", "/v1/projects", self.admin, {"slug": slug},
+                    Idempotency_Key=slug))
+        listed = [p["slug"] for p in self.good(200, self.ask(
+            "GET", "/v1/projects?limit=1000", self.admin))["data"]]
+        for slug in slugs:
+            self.assertEqual(listed.count(slug), 1)
+            log = self.good(200, self.ask(
+                "GET", "/v1/projects/%s/audit" % slug, self.admin))["data"]
+            self.assertEqual([e["action"] for e in log], ["project.create"])
 
 
 class Keys(Base):
