@@ -78,7 +78,7 @@ def capture(*, strict: bool = True, **settings: Any) -> Iterator[Captured]:
     before = _client.default
     _client.default = None
     options = {"exporter": "memory", "enabled": True, "sample_rate": 1,
-               **settings}
+               "queue_full": "wait", "queue_wait_ms": 10_000, **settings}
     client = _client.LLMLab(strict=strict, **options)
     captured = Captured(client)
     try:
