@@ -13,8 +13,17 @@ static const cli_option_t options[] = {
     {"start", "TIME", "a date or instant (default: 29 days before the end)", 0},
     {"end", "TIME", "a date, included, or an instant (default: today)", 0},
     {"granularity", "G", "total (default), daily or hourly", 0},
-    {"group-by", "A,B", "of provider, model, agent, status, environment, key",
+    {"group-by", "A,B",
+     "of provider, model, agent, status, environment, key, user, tag, session",
      0},
+    {"provider", "NAME", "only of this provider", 0},
+    {"model", "NAME", "only of this model", 0},
+    {"agent", "NAME", "only of this agent", 0},
+    {"status", "S", "only success, error or cancelled", 0},
+    {"environment", "NAME", "only of this environment", 0},
+    {"user", "ID", "only for this user", 0},
+    {"tag", "TEXT", "only with this tag", 0},
+    {"session", "ID", "only of this session", 0},
     {"tz", "ZONE", "days are those of ZONE: Europe/Berlin, +05:45", 0},
     {"json", NULL, "print the server's JSON", 0},
     {"csv", NULL, "print CSV", 0},
@@ -165,6 +174,9 @@ print(cli_remote_t *remote, const cli_args_t *args)
 static int
 run(const cli_args_t *args)
 {
+    static const char *const filters[] = {"provider", "model",       "agent",
+                                          "status",   "environment", "user",
+                                          "tag",      "session"};
     const char *group_by = cli_args_get(args, "group-by");
     cli_server_t server;
     cli_remote_t remote;
@@ -186,6 +198,10 @@ run(const cli_args_t *args)
         cli_remote_param(&remote, "group_by",
                          group_by != NULL ? group_by : "provider,model");
         cli_remote_param(&remote, "tz", cli_args_get(args, "tz"));
+        for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+            cli_remote_param(&remote, filters[i],
+                             cli_args_get(args, filters[i]));
+        }
         good = print(&remote, args);
     }
     cli_remote_close(&remote);
@@ -198,7 +214,8 @@ const cli_command_t cli_command_costs = {
     .summary = "ask the server what calls cost",
     .help = "Prints calls, tokens and money of a time range, by provider and "
             "model unless told\notherwise. A busy server is asked again. "
-            "Unpriced calls are in calls and not in cost.",
+            "Unpriced calls are in calls and not in cost. "
+            "Tags overlap: the total\ncounts each call once.",
     .options = options,
     .run = run,
 };

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define CLI_TABLE_COLUMNS 12
+#define CLI_TABLE_COLUMNS 16
 
 typedef struct cli_table_s {
     char **cells; /* the header first */

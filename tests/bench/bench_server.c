@@ -1,6 +1,7 @@
 /* Spans a second that a real llmlab-server stores, durably, with keys checked;
  * a bare SQLite loop inserting the same rows is the baseline of the same run.
- * Then how long questions for costs take.
+ * Then how long questions take that nobody asked before, and how many are
+ * answered a second, with a body and the key checked, while spans arrive.
  *
  *   --spans N        1,000,000; 10,000,000 is the long variant
  *   --connections N  16
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench/support/ask.h"
 #include "bench/support/bare.h"
 #include "bench/support/batches.h"
 #include "bench/support/http.h"
@@ -23,8 +25,7 @@
 #define MAX_CONNECTIONS 64
 #define ROUND_SPANS     100000 /* made, then sent: memory stays bounded */
 #define BARE_SPANS      1000000
-#define DAYS            20  /* that the spans spread over */
-#define TIMES           100 /* that each question is asked */
+#define DAYS            20 /* that the spans spread over */
 
 typedef struct sender_s {
     bench_request_t *requests;
@@ -180,67 +181,6 @@ load(bench_t *bench, plan_t *plan)
     return (double)accepted / seconds;
 }
 
-static const struct {
-    const char *name;
-    const char *path;
-} questions[] = {
-    {"by day and model",
-     "/v1/projects/-/costs?granularity=daily&group_by=model"},
-    {"by provider", "/v1/projects/-/costs?granularity=total&group_by=provider"},
-    {"by hour and agent",
-     "/v1/projects/-/costs?granularity=hourly&group_by=agent"},
-    {"by day", "/v1/projects/-/costs?granularity=daily"},
-};
-enum { QUESTIONS = sizeof questions / sizeof *questions };
-
-/* Milliseconds, connecting included; negative when it went wrong. */
-static double
-ask(const plan_t *plan, const char *path)
-{
-    static char body[1 << 20];
-    char request[512];
-    size_t size =
-        bench_http_get(request, sizeof request, path, plan->server.read_key);
-    int64_t start = bench_now();
-    int fd = bench_http_connect(plan->server.port);
-    int status = bench_http_ask(fd, request, size, body, sizeof body);
-
-    close(fd);
-    if (status != 200) {
-        fprintf(stderr, "%s: %d %.200s\n", path, status, body);
-        return -1;
-    }
-    return (double)(bench_now() - start) / 1e6;
-}
-
-static void
-ask_costs(bench_t *bench, const plan_t *plan, double at_most)
-{
-    static double all[QUESTIONS * TIMES];
-    double times[TIMES];
-    char label[64];
-    size_t kind;
-    size_t i;
-
-    for (kind = 0; kind < QUESTIONS; kind++) {
-        for (i = 0; i < TIMES; i++) {
-            times[i] = ask(plan, questions[kind].path);
-            if (times[i] < 0) {
-                bench_broken(bench, "no answer to a question");
-                return;
-            }
-            all[kind * TIMES + i] = times[i];
-        }
-        snprintf(label, sizeof label, "GET costs %s: median",
-                 questions[kind].name);
-        bench_row(bench, label, bench_median(times, TIMES), "ms", NAN, NAN);
-    }
-    bench_sort(all, QUESTIONS * TIMES);
-    bench_row(bench, "GET costs, all: p99",
-              bench_percentile(all, QUESTIONS * TIMES, 0.99), "ms", at_most,
-              NAN);
-}
-
 static void
 compare_bare(bench_t *bench, const plan_t *plan, double rate)
 {
@@ -265,11 +205,14 @@ static void
 measure(bench_t *bench, plan_t *plan)
 {
     double rate = load(bench, plan);
+    uint64_t more = 0;
     int64_t stored;
 
     if (rate > 0) {
         bench_row(bench, "stored", rate, "spans/s", NAN, 100000);
-        ask_costs(bench, plan, 50);
+        bench_ask_new(bench, &plan->server);
+        bench_ask_many(bench, &plan->server, &more);
+        plan->spans += more;
     }
     if (bench_server_stop(&plan->server) != 0) {
         bench_broken(bench, "the server did not end well");

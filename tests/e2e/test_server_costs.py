@@ -18,6 +18,8 @@ import math
 import os
 import random
 import sqlite3
+import subprocess
+import threading
 import time
 import unittest
 import urllib.parse
@@ -560,9 +562,149 @@ class Expired(Costs):
             self.first()))
 
 
+class Fresh(Base):
+    def test_an_answer_holds_what_was_acknowledged(self):
+        """Read your write, from the cache that all readers share."""
+        stop = time.monotonic() + 4
+        failures, asked = [], []
+
+        def work(name):
+            sender = Sender()
+            stored, tag = 0, None
+            while time.monotonic() < stop and not failures:
+                count = random.randrange(1, 5)
+                self.accept(sender.batch([sender.step(agent=name)
+                                          for _ in range(count)]),
+                            accepted=count)
+                stored += count
+                headers = {"If-None-Match": tag} if tag else {}
+                status, told, body = self.server.request(
+                    "GET", "/v1/projects/-/costs?group_by=agent", self.read,
+                    headers=headers)
+                asked.append(status)
+                if status == 304: # another's write cannot hide one's own
+                    failures.append((name, stored, "304"))
+                    return
+                tag = told["ETag"]
+                seen = {r["agent"]: r["calls"]
+                        for r in json.loads(body)["data"]}
+                if seen.get(name) != stored:
+                    failures.append((name, stored, seen.get(name)))
+
+        threads = [threading.Thread(target=work, args=("w%d" % i,))
+                   for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failures, [])
+        self.assertGreater(len(asked), 20)
+
+    def test_T46_tokens_are_exact_or_refused(self):
+        good = [2**31, 2**53 + 1, 2**53 - 1, 0]
+        for value in good:
+            sender = Sender()
+            self.accept(sender.batch([sender.step(
+                agent="t46", model="unknown-y", usage={"input_tokens": value,
+                                                       "output_tokens": 1})]),
+                        self.other, accepted=1)
+        for value in (-1, 1.5, 2**63, "7", 1e400):
+            sender = Sender()
+            text = json.dumps(sender.batch([sender.step(usage={
+                "input_tokens": "VALUE", "output_tokens": 1})]))
+            status, reply = self.server.post(
+                self.other, text.replace('"VALUE"', "1e400" if value == 1e400
+                                         else json.dumps(value)).encode(),
+                raw=True)
+            self.assertEqual((status, len(reply["rejected"])), (200, 1), value)
+        _, costs = self.server.get(self.other_read, "costs?agent=t46")
+        self.assertEqual(costs["total"]["input_tokens"], sum(good))
+        sender = Sender()
+        status, reply = self.server.post(self.other, sender.batch(
+            [sender.step(agent="t46", model="unknown-y", usage={
+                "input_tokens": 2**63 - 1, "output_tokens": 1})]))
+        self.assertIn(status, (200, 422), reply)
+        _, after = self.server.get(self.other_read, "costs?agent=t46")
+        self.assertEqual(after["total"]["input_tokens"], sum(good))
+
+    def test_T50_a_flood_of_names(self):
+        key = self.server.key("flood", "admin")
+        names = 0
+        for _ in range(6):
+            sender = Sender()
+            steps = [sender.step(agent="agent %d" % (names + i),
+                                 tags=["tag %d" % (names + i)],
+                                 user="user %d" % (names + i))
+                     for i in range(500)]
+            names += 500
+            status, reply = self.server.post(key, sender.batch(steps))
+            self.assertEqual((status, reply["accepted"]), (200, 500), reply)
+        for field, cap in (("agent", 2000), ("tag", 2000), ("user", 3000)):
+            status, costs = self.server.get(key, "costs?group_by=" + field)
+            self.assertEqual(status, 200, costs)
+            rows = {r[field]: r["calls"] for r in costs["data"]}
+            self.assertEqual(sum(rows.values()), names)
+            self.assertEqual(costs["total"]["calls"], names)
+            if cap < names:
+                self.assertEqual(len(rows), cap + 1)
+                self.assertEqual(rows["other"], names - cap)
+            else:
+                self.assertEqual(len(rows), names)
+            status, page = self.server.get(
+                key, "facets?limit=1000&field=" + field)
+            self.assertEqual((status, len(page["data"])), (200, 1000))
+        status, costs = self.server.get(key, "costs?group_by=agent,user,tag")
+        self.assertEqual((status, costs["total"]["calls"]), (200, names))
+        self.assertEqual(len(costs["data"]), names)
+
+
+class Command(Base):
+    """The same by the llmlab command."""
+
+    def run_llmlab(self, *arguments):
+        env = {k: v for k, v in os.environ.items()
+               if not k.startswith("LLMLAB_")}
+        env.update(LLMLAB_API_KEY=self.read, LLMLAB_URL=
+                   "http://127.0.0.1:%d" % self.server.port)
+        done = subprocess.run([os.path.join(serving.BUILD, "bin", "llmlab"),
+                               *arguments], env=env, capture_output=True,
+                              text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_costs_calls_sessions_and_users(self):
+        sender = Sender()
+        self.accept(sender.batch([
+            sender.step(user="u%d" % (i % 2), session="s%d" % (i % 3),
+                        tags=["x", "y"][:i % 3], agent="a", model="gpt-4o")
+            for i in range(6)]), accepted=6)
+        rows = list(csv.DictReader(io.StringIO(self.run_llmlab(
+            "costs", "--group-by", "user,tag", "--tz", "Asia/Kathmandu",
+            "--csv"))))
+        self.assertEqual(sum(int(r["calls"]) for r in rows
+                             if r["user"] != "total"), 8, rows)
+        self.assertEqual([r["calls"] for r in rows if r["user"] == "total"],
+                         ["6"])
+        told = json.loads(self.run_llmlab("costs", "--user", "u1", "--group-by",
+                                          "model", "--json"))
+        self.assertEqual(told["total"]["calls"], 3)
+        calls = json.loads(self.run_llmlab("calls", "--json", "--tag", "x"))
+        self.assertEqual(len(calls["data"]), 4)
+        page = self.run_llmlab("calls", "--limit", "2")
+        cursor = page.split("--cursor ")[1].split()[0]
+        self.assertEqual(self.run_llmlab("calls", "--limit", "2", "--csv",
+                                         "--cursor", cursor).count("gpt-4o"), 2)
+        # A trace counts for one session, whatever its steps say.
+        self.assertEqual(len(self.run_llmlab("sessions", "--csv")
+                             .splitlines()), 2)
+        self.assertIn("u0", self.run_llmlab("users"))
+
+
 def load_tests(loader, _tests, _pattern):
     suite = unittest.TestSuite()
     suite.addTests(loader.loadTestsFromTestCase(Costs))
+    suite.addTests(loader.loadTestsFromTestCase(Fresh))
+    suite.addTests(loader.loadTestsFromTestCase(Command))
     suite.addTest(Expired("test_answers_stay_when_spans_go"))
     return suite
 
