@@ -72,27 +72,32 @@ class Projects(Base):
         deadline = time.monotonic() + 20
         with sqlite3.connect(self.database()) as db:
             while True:
-                left = [db.execute("SELECT count(*) FROM %s WHERE %s=?" % (
-                    table, column), (project,)).fetchone()[0]
-                        for table, column, project in (
-                            ("project", "uuid", made["id"]),)]
-                if left == [0]:
+                left = db.execute("SELECT deleted_ns FROM project WHERE "
+                                  "uuid=?", (made["id"],)).fetchone()[0]
+                if left < 0:
                     break
                 self.assertLess(time.monotonic(), deadline, left)
                 time.sleep(0.1)
             tables = [row[0] for row in db.execute(
                 "SELECT name FROM sqlite_schema m WHERE type='table' AND "
-                "name<>'audit' AND EXISTS (SELECT 1 FROM "
+                "name NOT IN ('audit', 'api_key') AND EXISTS (SELECT 1 FROM "
                 "pragma_table_info(m.name) WHERE name='project')")]
             self.assertIn("span", tables)
             for table in tables:
                 orphans = db.execute(
-                    "SELECT count(*) FROM %s WHERE project NOT IN "
-                    "(SELECT id FROM project UNION SELECT 0)" % table)
+                    "SELECT count(*) FROM %s WHERE project IN (SELECT id "
+                    "FROM project WHERE deleted_ns IS NOT NULL)" % table)
                 self.assertEqual(orphans.fetchone(), (0,), table)
         actions = [e["action"] for e in self.good(200, self.ask(
             "GET", "/v1/audit?limit=20", self.admin))["data"]]
         self.assertIn("project.delete", actions)
+        # What is new has a number of its own, and nobody's past.
+        new = self.project()["slug"]
+        self.assertEqual(len(self.good(200, self.ask(
+            "GET", "/v1/projects/%s/audit" % new, self.admin))["data"]), 1)
+        total = self.good(200, self.ask(
+            "GET", "/v1/projects/%s/costs" % new, self.admin))["total"]
+        self.assertEqual(total["spans"], 0)
 
     def database(self):
         return os.path.join(self.server.folder, "llmlab.db")

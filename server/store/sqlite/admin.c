@@ -140,7 +140,8 @@ purge_table(llmlab__connection_t *connection, const char *table,
 }
 
 /* Every table that has rows of projects says so by a column `project`. The
- * audit log stays. */
+ * audit log stays, and so do the revoked keys: their numbers must not be given
+ * to others. */
 static llmlab_status_t
 purge_project(llmlab__connection_t *connection, int64_t project,
               int *out_changes)
@@ -155,7 +156,8 @@ purge_project(llmlab__connection_t *connection, int64_t project,
         connection,
         "SELECT m.name,(SELECT group_concat(name) FROM "
         "pragma_table_info(m.name) WHERE pk>0) FROM sqlite_schema m WHERE "
-        "m.type='table' AND m.name NOT IN ('audit','instance') AND EXISTS "
+        "m.type='table' AND m.name NOT IN ('audit','api_key','instance') AND "
+        "EXISTS "
         "(SELECT 1 FROM pragma_table_info(m.name) WHERE name='project')",
         "");
 
@@ -186,8 +188,7 @@ purge(llmlab__reader_t *changer, bool *out_more)
 {
     llmlab__connection_t *connection = &changer->connection;
     sqlite3_stmt *sql = llmlab__query(
-        connection,
-        "SELECT id FROM project WHERE deleted_ns IS NOT NULL LIMIT 1", "");
+        connection, "SELECT id FROM project WHERE deleted_ns>0 LIMIT 1", "");
     llmlab_status_t status;
     int64_t project = 0;
     int changes = 0;
@@ -207,7 +208,11 @@ purge(llmlab__reader_t *changer, bool *out_more)
     *out_more = true;
     status = purge_project(connection, project, &changes);
     if (status == LLMLAB_OK && changes == 0) {
-        status = llmlab__execute(connection, "DELETE FROM project WHERE id=?",
+        /* The row stays: a number that another project got would find in the
+         * writer's memory, in audit log and tokens what was this one's. */
+        status = llmlab__execute(connection,
+                                 "UPDATE project SET deleted_ns=-deleted_ns,"
+                                 "name='' WHERE id=?",
                                  "i", project);
     }
     return status;
