@@ -209,7 +209,8 @@ llmlab_price_book_load_signed(llmlab_price_book_t **out, const char *path,
                               const char *public_key, const char *above);
 
 /** A book's version, which is its date, as the file states it: "2026-11-01" or
- * "2026-11-01T12:00:00Z"; "custom" where it states none. NULL: the built-in table's. Lives as long as the book. */
+ * "2026-11-01T12:00:00Z"; "custom" where it states none. NULL: the built-in
+ * table's. Lives as long as the book. */
 LLMLAB_API const char *
 llmlab_price_book_version(const llmlab_price_book_t *book);
 
