@@ -32,10 +32,11 @@ void *llmlab__os_wiped_page(void);
  * make its last part if it is not there. A descriptor of it, or -1. */
 int llmlab__os_open_private(const char *path, bool make);
 
-/* The directory on tmpfs for this user's memory files, made if need be, mode
- * 0700: the one asked for, else below XDG_RUNTIME_DIR, else in /dev/shm.
+/* The directory on tmpfs for this user's memory files, mode 0700, made if make
+ * says so: the one asked for, else below XDG_RUNTIME_DIR, else in /dev/shm.
  * False: there is none that is ours alone. asked may be empty. */
-bool llmlab__os_ring_directory(const char *asked, char *out, size_t capacity);
+bool llmlab__os_ring_directory(const char *asked, bool make, char *out,
+                               size_t capacity);
 /* Is the file or directory of this descriptor on tmpfs? */
 bool llmlab__os_is_tmpfs(int fd);
 

@@ -118,9 +118,9 @@ llmlab__os_is_tmpfs(int fd)
 }
 
 static bool
-is_private_tmpfs(const char *path)
+is_private_tmpfs(const char *path, bool make)
 {
-    int fd = llmlab__os_open_private(path, true);
+    int fd = llmlab__os_open_private(path, make);
     bool is_tmpfs;
 
     if (fd < 0) {
@@ -132,23 +132,25 @@ is_private_tmpfs(const char *path)
 }
 
 bool
-llmlab__os_ring_directory(const char *asked, char *out, size_t capacity)
+llmlab__os_ring_directory(const char *asked, bool make, char *out,
+                          size_t capacity)
 {
     const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
     int size;
 
     if (asked[0] != '\0') {
         size = snprintf(out, capacity, "%s", asked);
-        return (size_t)size < capacity && is_private_tmpfs(out);
+        return (size_t)size < capacity && is_private_tmpfs(out, make);
     }
     if (runtime != NULL && runtime[0] == '/') {
         size = snprintf(out, capacity, "%s/llmlab", runtime);
-        if (size > 0 && (size_t)size < capacity && is_private_tmpfs(out)) {
+        if (size > 0 && (size_t)size < capacity &&
+            is_private_tmpfs(out, make)) {
             return true;
         }
     }
     size = snprintf(out, capacity, "/dev/shm/llmlab-%u", (unsigned)geteuid());
-    return size > 0 && (size_t)size < capacity && is_private_tmpfs(out);
+    return size > 0 && (size_t)size < capacity && is_private_tmpfs(out, make);
 }
 
 /* The lock tells other processes that the owner lives. Children do not inherit

@@ -138,9 +138,11 @@ llmlab__os_is_tmpfs(int fd)
 }
 
 bool
-llmlab__os_ring_directory(const char *asked, char *out, size_t capacity)
+llmlab__os_ring_directory(const char *asked, bool make, char *out,
+                          size_t capacity)
 {
     (void)asked;
+    (void)make;
     (void)out;
     (void)capacity;
     return false;

@@ -118,7 +118,7 @@ make_worker(llmlab_client_t *client, llmlab__worker_t **out)
     config.rings.max_bytes = (size_t)INT(QUEUE_MAX_BYTES) / 2;
     config.rings.ring_bytes = (size_t)INT(QUEUE_RING_BYTES);
     if (wants_files &&
-        llmlab__os_ring_directory(config.options.spool.ring_directory,
+        llmlab__os_ring_directory(config.options.spool.ring_directory, true,
                                   directory, sizeof(directory))) {
         config.rings.directory = directory;
     }

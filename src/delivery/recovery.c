@@ -38,7 +38,7 @@ begin_scan(scan_t *scan, const unsigned char tenant[32], int spool,
     scan->tenant_size = strlen(scan->tenant);
     scan->spool = spool;
     scan->rings = -1;
-    if (llmlab__os_ring_directory(ring_directory, scan->ring_path,
+    if (llmlab__os_ring_directory(ring_directory, false, scan->ring_path,
                                   sizeof(scan->ring_path))) {
         scan->rings = llmlab__os_open_private(scan->ring_path, false);
     }

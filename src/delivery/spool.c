@@ -95,7 +95,7 @@ open_by_itself(llmlab__spool_t *spool, const char *ring_directory, bool make)
     if (set_path(spool, "/var/tmp", below) && try_directory(spool, make)) {
         return true;
     }
-    return llmlab__os_ring_directory(ring_directory, spool->path,
+    return llmlab__os_ring_directory(ring_directory, make, spool->path,
                                      sizeof(spool->path)) &&
            try_directory(spool, make);
 }

@@ -357,7 +357,7 @@ llmlab__spool_report(llmlab__json_out_t *out,
     llmlab__segment_owner(&owner, "", options);
     memcpy(report.tenant, owner.tenant, sizeof(report.tenant));
     llmlab__spool_open(&spool, &options->spool, false);
-    if (llmlab__os_ring_directory(options->spool.ring_directory,
+    if (llmlab__os_ring_directory(options->spool.ring_directory, false,
                                   report.ring_path, sizeof(report.ring_path))) {
         rings = llmlab__os_open_private(report.ring_path, false);
     }

@@ -147,7 +147,7 @@ test_ring_file_is_private_and_locked(void **state)
     pid_t child;
 
     (void)state;
-    if (!llmlab__os_ring_directory("", directory, sizeof(directory))) {
+    if (!llmlab__os_ring_directory("", true, directory, sizeof(directory))) {
         print_message("SKIP ring file: no tmpfs\n");
         skip();
     }
@@ -204,19 +204,19 @@ test_directory_must_be_ours_alone(void **state)
     }
     snprintf(below, sizeof(below), "%s/llmlab", shared);
     setenv("XDG_RUNTIME_DIR", shared, 1);
-    if (llmlab__os_ring_directory("", directory, sizeof(directory))) {
+    if (llmlab__os_ring_directory("", true, directory, sizeof(directory))) {
         assert_string_equal(directory, below);
         /* Open to others: refused, and the next place is taken. */
         assert_int_equal(chmod(below, 0755), 0);
-        llmlab__os_ring_directory("", directory, sizeof(directory));
+        llmlab__os_ring_directory("", true, directory, sizeof(directory));
         assert_string_not_equal(directory, below);
         rmdir(below);
         assert_int_equal(symlink("/tmp", below), 0);
-        llmlab__os_ring_directory("", directory, sizeof(directory));
+        llmlab__os_ring_directory("", true, directory, sizeof(directory));
         assert_string_not_equal(directory, below);
         unlink(below);
     }
-    assert_false(llmlab__os_ring_directory("", directory, 4));
+    assert_false(llmlab__os_ring_directory("", true, directory, 4));
     unsetenv("XDG_RUNTIME_DIR");
     rmdir(below);
     rmdir(shared);

@@ -547,7 +547,7 @@ test_a_pool_on_tmpfs_tells_its_layout(void **state)
     llmlab__ring_t block;
 
     (void)state;
-    if (!llmlab__os_ring_directory("", directory, sizeof(directory))) {
+    if (!llmlab__os_ring_directory("", true, directory, sizeof(directory))) {
         print_message("SKIP pool: no tmpfs\n");
         skip();
     }
