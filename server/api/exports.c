@@ -209,7 +209,9 @@ stream_read(llmlab__stream_t *base, char *out, size_t capacity)
         }
         size = stream->lines.size - stream->taken;
         size = size < capacity ? size : capacity;
-        memcpy(out, stream->lines.data + stream->taken, size);
+        if (size > 0) {
+            memcpy(out, stream->lines.data + stream->taken, size);
+        }
         stream->taken += size;
         return (ssize_t)size;
     }
@@ -221,7 +223,9 @@ stream_read(llmlab__stream_t *base, char *out, size_t capacity)
         if (!lines_need(stream)) {
             return -1;
         }
-        deflating->next_in = stream->lines.data + stream->taken;
+        deflating->next_in = stream->lines.size == 0
+                                 ? (unsigned char *)out
+                                 : stream->lines.data + stream->taken;
         deflating->avail_in = (unsigned)(stream->lines.size - stream->taken);
         code = deflate(deflating, stream->export.done ? Z_FINISH : Z_NO_FLUSH);
         stream->taken = stream->lines.size - deflating->avail_in;

@@ -1,4 +1,4 @@
-"""kill -9 under load: what was acknowledged is there, once, and every sum is
+"""T48: kill -9 under load: what was acknowledged is there, once, and every sum is
 what its spans say."""
 
 import decimal
