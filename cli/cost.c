@@ -46,21 +46,6 @@ put_parts(llmlab__json_out_t *json, const llmlab_cost_t *cost, bool priced)
     llmlab__json_end_object(json);
 }
 
-/* The id as it came in, whatever its type. */
-static void
-put_id(llmlab__json_out_t *json, const cJSON *root)
-{
-    const cJSON *id = llmlab__json_dom_get(root, "id");
-    char *text = id != NULL ? cJSON_PrintUnformatted(id) : NULL;
-
-    if (text != NULL) {
-        llmlab__json_put_raw(json, text, strlen(text));
-    } else {
-        llmlab__json_put_null(json);
-    }
-    cJSON_free(text);
-}
-
 static void
 print_cost(llmlab__buf_t *buf, const cJSON *root, const llmlab_cost_t *cost,
            bool priced, const char *fault)
@@ -70,8 +55,7 @@ print_cost(llmlab__buf_t *buf, const cJSON *root, const llmlab_cost_t *cost,
     llmlab__buf_clear(buf);
     llmlab__json_out_init(&json, buf);
     llmlab__json_begin_object(&json);
-    llmlab__json_key(&json, "id");
-    put_id(&json, root);
+    cli_put_id(&json, root);
     llmlab__json_key(&json, "cost_usd");
     cli_put_money(&json, priced, cost->amount);
     llmlab__json_key(&json, "match");
@@ -84,18 +68,16 @@ print_cost(llmlab__buf_t *buf, const cJSON *root, const llmlab_cost_t *cost,
     llmlab__json_put_text(&json, cost->key);
     llmlab__json_key(&json, "table");
     llmlab__json_put_text(&json, cost->table);
-    if (fault != NULL) {
-        llmlab__json_key(&json, "error");
-        llmlab__json_put_text(&json, fault);
-    }
+    cli_put_fault(&json, fault);
     llmlab__json_end_object(&json);
     (void)cli_put_line(buf);
 }
 
 static void
-price_line(cli_jsonl_t *lines, llmlab__buf_t *buf, llmlab_price_book_t *book,
-           const char *line, size_t size)
+price_line(cli_jsonl_t *lines, llmlab__buf_t *buf, const char *line,
+           size_t size, const void *context)
 {
+    const llmlab_price_book_t *book = context;
     llmlab_cost_t cost;
     llmlab_status_t status = LLMLAB_EINVAL;
     cli_vector_t vector;
@@ -103,9 +85,7 @@ price_line(cli_jsonl_t *lines, llmlab__buf_t *buf, llmlab_price_book_t *book,
     memset(&cost, 0, sizeof(cost));
     cost.table = llmlab_pricing_version();
     if (!cli_vector_read(&vector, line, size)) {
-        cli_put_fault(buf, llmlab_status_detail());
-        cli_jsonl_bad(lines, "%s", llmlab_status_detail());
-        return;
+        vector.fault = cli_jsonl_parse_fault();
     }
     if (vector.fault == NULL) {
         status = llmlab_cost_compute(
@@ -124,25 +104,6 @@ price_line(cli_jsonl_t *lines, llmlab__buf_t *buf, llmlab_price_book_t *book,
         cli_jsonl_bad(lines, "%s", vector.fault);
     }
     cli_vector_cleanup(&vector);
-}
-
-static int
-price_lines(const cli_args_t *args, llmlab_price_book_t *book)
-{
-    cli_jsonl_t lines;
-    llmlab__buf_t buf;
-    char *line;
-    size_t size;
-
-    if (!cli_jsonl_open(&lines, args->operands[0])) {
-        return CLI_FAILED;
-    }
-    llmlab__buf_init(&buf);
-    while (cli_jsonl_next(&lines, &line, &size)) {
-        price_line(&lines, &buf, book, line, size);
-    }
-    llmlab__buf_cleanup(&buf);
-    return cli_jsonl_close(&lines);
 }
 
 /* The counts that stand as options; false after a line on stderr. */
@@ -263,8 +224,9 @@ run(const cli_args_t *args)
         fprintf(stderr, "llmlab: %s\n", llmlab_status_detail());
         return CLI_FAILED;
     }
-    result = cli_args_flag(args, "jsonl") ? price_lines(args, book)
-                                          : price_options(args, book);
+    result = cli_args_flag(args, "jsonl")
+                 ? cli_jsonl_answer(args->operands[0], price_line, book)
+                 : price_options(args, book);
     llmlab_price_book_destroy(book);
     return result;
 }

@@ -7,6 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <llmlab/status.h>
+
 #include "cli/command.h"
 
 bool
@@ -44,11 +46,21 @@ is_blank(const char *line, size_t size)
     return true;
 }
 
+/* Some editors and exporters begin a file with U+FEFF. */
+static size_t
+mark_size(const cli_jsonl_t *lines)
+{
+    return lines->number == 1 && strncmp(lines->buffer, "\xEF\xBB\xBF", 3) == 0
+               ? 3
+               : 0;
+}
+
 bool
 cli_jsonl_next(cli_jsonl_t *lines, char **line, size_t *size)
 {
     for (;;) {
         ssize_t got = getline(&lines->buffer, &lines->capacity, lines->file);
+        size_t mark;
 
         if (got < 0) {
             if (ferror(lines->file)) {
@@ -62,12 +74,24 @@ cli_jsonl_next(cli_jsonl_t *lines, char **line, size_t *size)
         if (got > 0 && lines->buffer[got - 1] == '\n') {
             lines->buffer[--got] = '\0';
         }
-        if (!is_blank(lines->buffer, (size_t)got)) {
-            *line = lines->buffer;
-            *size = (size_t)got;
+        mark = mark_size(lines);
+        if (!is_blank(lines->buffer + mark, (size_t)got - mark)) {
+            *line = lines->buffer + mark;
+            *size = (size_t)got - mark;
             return true;
         }
     }
+}
+
+const char *
+cli_jsonl_parse_fault(void)
+{
+    static const char first[] = "line 1, ";
+    const char *detail = llmlab_status_detail();
+
+    return strncmp(detail, first, sizeof(first) - 1) == 0
+               ? detail + sizeof(first) - 1
+               : detail;
 }
 
 void
@@ -79,7 +103,8 @@ cli_jsonl_bad(cli_jsonl_t *lines, const char *format, ...)
     /* Keep the messages in the order of the results when both go to one
      * terminal. */
     fflush(stdout);
-    fprintf(stderr, "llmlab: %s: line %zu: ", lines->name, lines->number);
+    fprintf(stderr, "llmlab: %s: line %zu: ", lines->name,
+            lines->number != 0 ? lines->number : 1); /* an empty file */
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
@@ -96,4 +121,24 @@ cli_jsonl_close(cli_jsonl_t *lines)
     lines->buffer = NULL;
     lines->file = NULL;
     return lines->bad == 0 ? CLI_OK : CLI_FAILED;
+}
+
+int
+cli_jsonl_answer(const char *path, cli_jsonl_answer_fn answer,
+                 const void *context)
+{
+    cli_jsonl_t lines;
+    llmlab__buf_t buf;
+    char *line;
+    size_t size;
+
+    if (!cli_jsonl_open(&lines, path)) {
+        return CLI_FAILED;
+    }
+    llmlab__buf_init(&buf);
+    while (cli_jsonl_next(&lines, &line, &size)) {
+        answer(&lines, &buf, line, size, context);
+    }
+    llmlab__buf_cleanup(&buf);
+    return cli_jsonl_close(&lines);
 }

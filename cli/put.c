@@ -92,19 +92,27 @@ cli_usage_source_name(llmlab_usage_source_t source)
 }
 
 void
-cli_put_fault(llmlab__buf_t *buf, const char *text)
+cli_put_id(llmlab__json_out_t *out, const cJSON *root)
 {
-    llmlab__json_out_t out;
+    const cJSON *id = llmlab__json_dom_get(root, "id");
+    char *text = id != NULL ? cJSON_PrintUnformatted(id) : NULL;
 
-    llmlab__buf_clear(buf);
-    llmlab__json_out_init(&out, buf);
-    llmlab__json_begin_object(&out);
-    llmlab__json_key(&out, "id");
-    llmlab__json_put_null(&out);
-    llmlab__json_key(&out, "error");
-    llmlab__json_put_text(&out, text);
-    llmlab__json_end_object(&out);
-    (void)cli_put_line(buf);
+    llmlab__json_key(out, "id");
+    if (text != NULL) {
+        llmlab__json_put_raw(out, text, strlen(text));
+    } else {
+        llmlab__json_put_null(out);
+    }
+    cJSON_free(text);
+}
+
+void
+cli_put_fault(llmlab__json_out_t *out, const char *text)
+{
+    if (text != NULL) {
+        llmlab__json_key(out, "error");
+        llmlab__json_put_text(out, text);
+    }
 }
 
 bool

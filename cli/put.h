@@ -7,6 +7,7 @@
 #include <llmlab/pricing.h>
 #include <llmlab/usage.h>
 
+#include "base/json_dom.h"
 #include "base/json_write.h"
 
 /* "0.0001182" as a string, or null. */
@@ -24,8 +25,12 @@ void cli_put_text(llmlab__json_out_t *out, const char *text);
 /* "provider", "estimated", "none". */
 const char *cli_usage_source_name(llmlab_usage_source_t source);
 
-/* The answer to a line that cannot be read: {"id":null,"error":text}. */
-void cli_put_fault(llmlab__buf_t *buf, const char *text);
+/* "id": a line's as it came in, whatever its type; null without one. root may
+ * be NULL. */
+void cli_put_id(llmlab__json_out_t *out, const cJSON *root);
+
+/* "error": what is wrong with a line; nothing where text is NULL. */
+void cli_put_fault(llmlab__json_out_t *out, const char *text);
 
 /* Write the buffer's line to stdout and clear it. False when memory ran out
  * while it was filled: told on stderr. */

@@ -212,7 +212,7 @@ run(const cli_args_t *args)
     llmlab_client_stats(replay.client, &stats);
     if (cli_args_flag(args, "json")) {
         good = print_json(&replay, &stats, seconds) && good;
-    } else {
+    } else if (good || replay.traces != 0) {
         print_for_people(&replay, &stats, seconds);
     }
     good = check(&replay, &stats) && good;

@@ -97,8 +97,6 @@ run_source(cli_replay_t *replay)
         fprintf(stderr, "llmlab: %s: %s\n", replay->path, strerror(errno));
         return false;
     }
-    replay->mono_ns = llmlab__clock_mono_ns();
-    replay->wall_ns = llmlab__clock_real_ns();
     if (S_ISDIR(status.st_mode)) {
         return cli_replay_replies(replay);
     }
@@ -116,7 +114,11 @@ run_source(cli_replay_t *replay)
 bool
 cli_replay_run(cli_replay_t *replay)
 {
-    bool good = run_source(replay);
+    bool good;
+
+    replay->mono_ns = llmlab__clock_mono_ns();
+    replay->wall_ns = llmlab__clock_real_ns();
+    good = run_source(replay);
 
     if (good && cli_stop_asked()) {
         fputs("llmlab: stopped before the end of the workload\n", stderr);

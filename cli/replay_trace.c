@@ -1,5 +1,4 @@
 /* The traces that a replay makes, and their place in time. */
-#include <errno.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -21,13 +20,19 @@ cli_replay_latency_ns(uint64_t output_tokens)
     return first + (int64_t)output_tokens * each;
 }
 
+/* In short naps: a signal that came just before one must not cost the whole
+ * wait. */
 static void
 sleep_until(int64_t mono_ns)
 {
-    struct timespec t = {.tv_sec = mono_ns / SECOND_NS,
-                         .tv_nsec = mono_ns % SECOND_NS};
+    const int64_t nap = SECOND_NS / 10;
+    int64_t left;
 
-    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR) {
+    while (!cli_stop_asked() &&
+           (left = mono_ns - llmlab__clock_mono_ns()) > 0) {
+        struct timespec t = {.tv_nsec = left < nap ? left : nap};
+
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
     }
 }
 

@@ -20,75 +20,50 @@ static const cli_option_t options[] = {
 
 static void
 print_match(llmlab__buf_t *buf, const cJSON *root, llmlab_match_t match,
-            const char *key)
+            const char *key, const char *fault)
 {
-    const cJSON *id = llmlab__json_dom_get(root, "id");
-    char *id_text = id != NULL ? cJSON_PrintUnformatted(id) : NULL;
     llmlab__json_out_t json;
 
     llmlab__buf_clear(buf);
     llmlab__json_out_init(&json, buf);
     llmlab__json_begin_object(&json);
-    llmlab__json_key(&json, "id");
-    if (id_text != NULL) {
-        llmlab__json_put_raw(&json, id_text, strlen(id_text));
-    } else {
-        llmlab__json_put_null(&json);
-    }
+    cli_put_id(&json, root);
     llmlab__json_key(&json, "status");
     llmlab__json_put_text(&json, llmlab_match_name(match));
     llmlab__json_key(&json, "key");
     llmlab__json_put_text(&json, key);
+    cli_put_fault(&json, fault);
     llmlab__json_end_object(&json);
     (void)cli_put_line(buf);
-    cJSON_free(id_text);
 }
 
 static void
-resolve_line(cli_jsonl_t *lines, llmlab__buf_t *buf,
-             const llmlab_price_book_t *book, const char *line, size_t size)
+resolve_line(cli_jsonl_t *lines, llmlab__buf_t *buf, const char *line,
+             size_t size, const void *context)
 {
+    const llmlab_price_book_t *book = context;
+    llmlab_match_t match = LLMLAB_MATCH_UNKNOWN;
+    const char *fault = NULL;
     const char *key = NULL;
     const char *name;
     const char *provider;
-    cJSON *root;
+    cJSON *root = NULL;
 
     if (llmlab__json_dom_parse(&root, line, size, DEPTH_MAX) != LLMLAB_OK) {
-        cli_put_fault(buf, llmlab_status_detail());
-        cli_jsonl_bad(lines, "%s", llmlab_status_detail());
-        return;
+        fault = cli_jsonl_parse_fault();
     }
     name = llmlab__json_dom_string(llmlab__json_dom_get(root, "name"));
     provider = llmlab__json_dom_string(llmlab__json_dom_get(root, "provider"));
-    if (name == NULL) {
-        cli_jsonl_bad(lines, "name: is missing or no text");
-        print_match(buf, root, LLMLAB_MATCH_UNKNOWN, NULL);
-    } else {
-        llmlab_match_t match =
-            llmlab_pricing_resolve(book, provider, name, &key);
-
-        print_match(buf, root, match, key);
+    if (name != NULL) {
+        match = llmlab_pricing_resolve(book, provider, name, &key);
+    } else if (fault == NULL) {
+        fault = "name: is missing or no text";
+    }
+    print_match(buf, root, match, key, fault);
+    if (fault != NULL) {
+        cli_jsonl_bad(lines, "%s", fault);
     }
     cJSON_Delete(root);
-}
-
-static int
-resolve_lines(const cli_args_t *args, const llmlab_price_book_t *book)
-{
-    cli_jsonl_t lines;
-    llmlab__buf_t buf;
-    char *line;
-    size_t size;
-
-    if (!cli_jsonl_open(&lines, args->operands[0])) {
-        return CLI_FAILED;
-    }
-    llmlab__buf_init(&buf);
-    while (cli_jsonl_next(&lines, &line, &size)) {
-        resolve_line(&lines, &buf, book, line, size);
-    }
-    llmlab__buf_cleanup(&buf);
-    return cli_jsonl_close(&lines);
 }
 
 static int
@@ -127,8 +102,9 @@ run(const cli_args_t *args)
         fprintf(stderr, "llmlab: %s: %s\n", prices, llmlab_status_detail());
         return CLI_FAILED;
     }
-    result = cli_args_flag(args, "jsonl") ? resolve_lines(args, book)
-                                          : resolve_operands(args, book);
+    result = cli_args_flag(args, "jsonl")
+                 ? cli_jsonl_answer(args->operands[0], resolve_line, book)
+                 : resolve_operands(args, book);
     llmlab_price_book_destroy(book);
     return result;
 }

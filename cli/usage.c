@@ -93,25 +93,22 @@ put_reply(llmlab__json_out_t *out, const llmlab_reply_t *reply,
 }
 
 typedef struct rows_s {
-    cli_jsonl_t lines;
     const char *root;
     const llmlab_price_book_t *book;
     int64_t at_ns; /* 0: each row's own time */
-    llmlab__buf_t body;
-    llmlab__buf_t line;
+    llmlab__buf_t *body;
 } rows_t;
 
+/* Every line has an answer of the same form, also one that cannot be read. */
 static void
-print_row(rows_t *rows, const cli_reply_row_t *row)
+print_row(llmlab__buf_t *buf, const cli_reply_row_t *row,
+          const llmlab_reply_t *reply, const cli_reply_cost_t *cost,
+          const char *fault, const char *reply_fault)
 {
-    llmlab_reply_t reply;
-    llmlab_status_t status;
-    cli_reply_cost_t cost;
     llmlab__json_out_t out;
-    const char *fault =
-        cli_reply_row_read(row, rows->root, &rows->body, &reply, &status);
 
-    llmlab__json_out_init(&out, &rows->line);
+    llmlab__buf_clear(buf);
+    llmlab__json_out_init(&out, buf);
     llmlab__json_begin_object(&out);
     llmlab__json_key(&out, "id");
     if (row->id.data != NULL) {
@@ -119,51 +116,59 @@ print_row(rows_t *rows, const cli_reply_row_t *row)
     } else {
         llmlab__json_put_null(&out);
     }
+    put_reply(&out, reply, cost);
+    if (reply_fault != NULL) {
+        llmlab__json_key(&out, "fault");
+        llmlab__json_put_text(&out, reply_fault);
+    }
+    cli_put_fault(&out, fault);
+    llmlab__json_end_object(&out);
+    (void)cli_put_line(buf);
+}
+
+static void
+answer_row(cli_jsonl_t *lines, llmlab__buf_t *buf, const char *line,
+           size_t size, const void *context)
+{
+    const rows_t *rows = context;
+    llmlab_reply_t reply;
+    llmlab_status_t status = LLMLAB_OK;
+    cli_reply_row_t row;
+    cli_reply_cost_t cost;
+    const char *fault = cli_reply_row_parse(&row, line, size);
+
+    memset(&reply, 0, sizeof(reply));
     if (fault != NULL) {
-        cli_jsonl_bad(&rows->lines, "%s: %s", row->response_file, fault);
-        llmlab__json_key(&out, "error");
-        llmlab__json_put_text(&out, fault);
+        row.id.data = NULL; /* it may be cut */
+        cli_jsonl_bad(lines, "%s", fault);
     } else {
-        cli_reply_price(&cost, rows->book, &reply,
-                        rows->at_ns != 0 ? rows->at_ns : row->time_ns);
-        put_reply(&out, &reply, &cost);
-        if (status == LLMLAB_EPARSE || status == LLMLAB_EOVERFLOW) {
-            llmlab__json_key(&out, "fault");
-            llmlab__json_put_text(&out, llmlab_status_detail());
+        fault =
+            cli_reply_row_read(&row, rows->root, rows->body, &reply, &status);
+        if (fault != NULL) {
+            memset(&reply, 0, sizeof(reply));
+            cli_jsonl_bad(lines, "%s: %s", row.response_file, fault);
         }
     }
-    llmlab__json_end_object(&out);
-    if (!cli_put_line(&rows->line)) {
-        rows->lines.bad++;
-    }
+    cli_reply_price(&cost, rows->book, &reply,
+                    rows->at_ns != 0 ? rows->at_ns : row.time_ns);
+    print_row(buf, &row, &reply, &cost, fault,
+              status == LLMLAB_EPARSE || status == LLMLAB_EOVERFLOW
+                  ? llmlab_status_detail()
+                  : NULL);
 }
 
 static int
 run_rows(const char *root, const llmlab_price_book_t *book, int64_t at_ns)
 {
-    rows_t rows = {.root = root, .book = book, .at_ns = at_ns};
-    char *line;
-    size_t size;
+    llmlab__buf_t body;
+    const rows_t rows = {
+        .root = root, .book = book, .at_ns = at_ns, .body = &body};
+    int code;
 
-    if (!cli_jsonl_open(&rows.lines, NULL)) {
-        return CLI_FAILED;
-    }
-    llmlab__buf_init(&rows.body);
-    llmlab__buf_init(&rows.line);
-    while (cli_jsonl_next(&rows.lines, &line, &size)) {
-        cli_reply_row_t row;
-        const char *fault = cli_reply_row_parse(&row, line, size);
-
-        if (fault != NULL) {
-            cli_put_fault(&rows.line, fault);
-            cli_jsonl_bad(&rows.lines, "%s", fault);
-        } else {
-            print_row(&rows, &row);
-        }
-    }
-    llmlab__buf_cleanup(&rows.body);
-    llmlab__buf_cleanup(&rows.line);
-    return cli_jsonl_close(&rows.lines);
+    llmlab__buf_init(&body);
+    code = cli_jsonl_answer(NULL, answer_row, &rows);
+    llmlab__buf_cleanup(&body);
+    return code;
 }
 
 static void

@@ -211,7 +211,7 @@ cli_vector_read(cli_vector_t *out, const char *line, size_t size)
     read_facts(out);
     if (!cli_usage_read(&out->usage, llmlab__json_dom_get(out->root, "usage"),
                         &field)) {
-        fault(out, field, "is no count");
+        fault(out, field, "is no number of 0 or more");
     }
     return true;
 }

@@ -377,6 +377,21 @@ defaults(llmlab__options_t *out)
     llmlab__limits_init(&out->limits);
 }
 
+/* getopt takes any beginning of a name: --port would be --port-file. */
+static bool
+is_whole_name(char **argv, int index)
+{
+    const char *last = argv[optind - 1];
+    const char *given = optarg == last ? argv[optind - 2] : last;
+
+    if (strcspn(given + 2, "=") == strlen(table[index].name)) {
+        return true;
+    }
+    (void)fprintf(stderr, "llmlab-server: unknown option %s; is it --%s?\n",
+                  given, table[index].name);
+    return false;
+}
+
 llmlab__parse_t
 llmlab__options_parse(llmlab__options_t *out, int argc, char **argv,
                       const char *command)
@@ -384,9 +399,14 @@ llmlab__options_parse(llmlab__options_t *out, int argc, char **argv,
     const char *data = "llmlab-data";
     const char *db = NULL;
     int option;
+    int index = -1; /* in the table; not set by -h */
 
     defaults(out);
-    while ((option = getopt_long(argc, argv, "h", table, NULL)) != -1) {
+    while ((option = getopt_long(argc, argv, "h", table, &index)) != -1) {
+        if (index != -1 && option != '?' && !is_whole_name(argv, index)) {
+            return LLMLAB__PARSE_BAD;
+        }
+        index = -1;
         if (option == 'h') {
             (void)fputs(help, stdout);
             return LLMLAB__PARSE_HELP;

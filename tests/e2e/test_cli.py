@@ -3,8 +3,10 @@ import json
 import os
 import pathlib
 import select
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 LLMLAB = os.path.join(os.environ["LLMLAB_BUILD_DIR"], "bin", "llmlab")
@@ -146,6 +148,68 @@ class Usage(unittest.TestCase):
             self.assertIn(b'"cost_usd":null', result.stdout, body)
 
 
+class Lines(unittest.TestCase):
+    """cost, resolve and usage answer every line in one form."""
+    COST = (b'{"id":"a","provider":"openai","model":"gpt-4o-mini",'
+            b'"usage":{"input_tokens":10,"output_tokens":5}}')
+    NAME = b'{"id":"a","provider":"openai","name":"gpt-4o-mini"}'
+
+    def answers(self, command, stdin):
+        result = run(command, "--jsonl", stdin=stdin)
+        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        return lines, result.stderr.decode(), result.returncode
+
+    def test_a_byte_order_mark_and_foreign_line_ends_are_passed_over(self):
+        for command, good in (("cost", self.COST), ("resolve", self.NAME)):
+            lines, _, code = self.answers(
+                command, b"\xef\xbb\xbf" + good + b"\r\n\r\n  \n" + good)
+            self.assertEqual((len(lines), code), (2, 0), command)
+            self.assertEqual(lines[0], lines[1])
+        lines, _, _ = self.answers("cost", b"\xef\xbb\xbf\n" + self.COST)
+        self.assertEqual(lines[0]["cost_usd"], "0.0000045")
+
+    def test_a_bad_line_has_the_fields_of_a_good_one(self):
+        for command, good in (("cost", self.COST), ("resolve", self.NAME)):
+            lines, told, code = self.answers(
+                command, good + b'\n{"id":\n[]\nnull\n{}\n"x"\n' + good)
+            self.assertEqual((len(lines), code), (7, 1), command)
+            for line in lines[1:-1]:
+                self.assertLessEqual(set(lines[0]), set(line), command)
+                self.assertTrue(line["error"])
+                self.assertIsNone(line["id"])
+            self.assertEqual(lines[0], lines[-1])
+            self.assertIn("line 2: column 7: ", told)
+
+    def test_a_reply_that_is_gone_has_the_fields_of_one_that_is_there(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "ok.json").write_text(
+                '{"object":"chat.completion","model":"gpt-4o-mini","usage":'
+                '{"prompt_tokens":1,"completion_tokens":1}}')
+            result = run("usage", "--jsonl", "--root", folder,
+                         stdin=b'{"id":1,"response_file":"ok.json"}\n'
+                               b'{"id":2,"response_file":"gone.json"}\n{')
+        good, gone, bad = map(json.loads, result.stdout.splitlines())
+        for line in (gone, bad):
+            self.assertLessEqual(set(good), set(line))
+            self.assertIsNone(line["cost_usd"])
+            self.assertEqual(line["usage"], {})
+            self.assertEqual(line["usage_source"], "none")
+            self.assertFalse(line["complete"])
+        self.assertEqual((gone["id"], bad["id"]), (2, None))
+
+    def test_counts_that_are_none_are_told_and_not_guessed(self):
+        for count in (b'"10"', b"-1", b"1.5", b"true", b"[]", b"1e30"):
+            lines, told, code = self.answers(
+                "cost", self.COST.replace(b"10", count))
+            self.assertEqual(code, 1, count)
+            self.assertIsNone(lines[0]["cost_usd"], count)
+            self.assertIn("input_tokens: is no number of 0 or more", told)
+        for count in (b"10.0", b"1e1"):
+            lines, _, _ = self.answers("cost",
+                                       self.COST.replace(b"10", count))
+            self.assertEqual(lines[0]["cost_usd"], "0.0000045", count)
+
+
 class Replay(unittest.TestCase):
     def test_what_is_no_workload(self):
         with tempfile.TemporaryDirectory() as folder:
@@ -160,6 +224,24 @@ class Replay(unittest.TestCase):
                              LLMLAB_EXPORTER="memory")
                 self.assertEqual(result.returncode, 1, name)
                 self.assertIn(said, result.stderr, name)
+                self.assertEqual(result.stdout, b"", name)
+
+    def test_an_interrupt_does_not_wait_for_the_next_call(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / "slow.csv"
+            path.write_text("TIMESTAMP,ContextTokens,GeneratedTokens\n"
+                            "2023-11-16 18:00:00,3,4\n"
+                            "2023-11-16 18:30:00,3,4\n")
+            with subprocess.Popen(
+                    [LLMLAB, "replay", "--json", "--speed", "1", str(path)],
+                    stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    env={**ENVIRONMENT, "LLMLAB_EXPORTER": "memory"}) as replay:
+                time.sleep(1)
+                replay.send_signal(signal.SIGINT)
+                out, told = replay.communicate(timeout=30)
+            self.assertEqual(replay.returncode, 1)
+            self.assertIn(b"stopped before the end", told)
+            self.assertEqual(json.loads(out)["traces"], 1)
 
     def test_no_key_is_told(self):
         result = run("replay", "x.csv")

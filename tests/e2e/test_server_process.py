@@ -118,7 +118,8 @@ class Program(unittest.TestCase):
             self.assertIn(option, done.stdout)
         for arguments in (("--what",), ("extra",), ("--max-depth", "x"),
                           ("--max-body", "-1"), ("--log-level", "loud"),
-                          ("--tls-cert", "a")):
+                          ("--tls-cert", "a"), ("--port", "7000"),
+                          ("--port=7000",), ("--behind",)):
             done = self.run_server(*arguments)
             self.assertEqual(done.returncode, 2, arguments)
             self.assertIn("llmlab-server", done.stderr)
