@@ -214,8 +214,8 @@ const cli_command_t cli_command_costs = {
     .summary = "ask the server what calls cost",
     .help = "Prints calls, tokens and money of a time range, by provider and "
             "model unless told\notherwise. A busy server is asked again. "
-            "Unpriced calls are in calls and not in cost. "
-            "Tags overlap: the total\ncounts each call once.",
+            "Unpriced calls are in calls and not in cost.\n"
+            "Tags overlap: the total counts each call once.",
     .options = options,
     .run = run,
 };
