@@ -10,7 +10,8 @@ CREATE INDEX trace_by_agent ON trace (
     project, agent, start_ns, cost_nano, cost_rest) WHERE agent <> 0;
 CREATE INDEX trace_by_user ON trace (
     project, user, start_ns, cost_nano, cost_rest) WHERE user <> 0;
-CREATE INDEX trace_by_failure ON trace (project, start_ns) WHERE status <> 1;
+CREATE INDEX trace_by_failure ON trace (
+    project, start_ns, cost_nano, cost_rest, status) WHERE status <> 1;
 
 -- When the trace's spans began (store/sqlite/trace_runs.h), so that they are
 -- found without a walk over all that ran from its first to its last. NULL: it

@@ -206,7 +206,7 @@ llmlab__connection_open(llmlab__connection_t *connection, const char *path,
         "PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=0;"
         "PRAGMA foreign_keys=ON; PRAGMA journal_size_limit=134217728";
     static const char reader_pragmas[] =
-        "PRAGMA query_only=ON; PRAGMA cache_size=-8192;"
+        "PRAGMA query_only=ON; PRAGMA cache_size=-16384;"
         "PRAGMA temp_store=MEMORY; PRAGMA wal_autocheckpoint=0";
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX |
                 (writer ? SQLITE_OPEN_CREATE : 0);
