@@ -303,6 +303,7 @@ serve_command(const llmlab__options_t *options)
             LLMLAB_OK ||
         llmlab__answer_cache_create(&server->answers) != LLMLAB_OK ||
         (server->books = llmlab__price_books_new(server->store)) == NULL ||
+        (server->shapes = llmlab__shapes_new()) == NULL ||
         llmlab__vault_open(&server->vault, server->store,
                            options->master_key) != LLMLAB_OK ||
         llmlab__vault_signer(&server->vault, server->store, &server->signer) !=
@@ -323,6 +324,7 @@ serve_command(const llmlab__options_t *options)
     llmlab__writer_destroy(server->writer);
     llmlab__answer_cache_destroy(server->answers);
     llmlab__price_books_destroy(server->books);
+    llmlab__shapes_destroy(server->shapes);
     llmlab__housekeeping_end(server);
     llmlab__meter_destroy(server->meter);
     llmlab__meter_destroy(server->tries);

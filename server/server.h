@@ -13,6 +13,7 @@
 #include "services/meter.h"
 #include "services/price_books.h"
 #include "services/scheduler.h"
+#include "services/trace_shape.h"
 #include "services/vault.h"
 #include "services/writer.h"
 #include "store/store.h"
@@ -25,6 +26,7 @@ typedef struct llmlab__server_s {
     llmlab__scheduler_t *scheduler;
     llmlab__answer_cache_t *answers;
     llmlab__price_books_t *books;
+    llmlab__shapes_t *shapes; /* NULL: none are kept */
     llmlab__limits_t limits;
     const char *export_dir;
     const char *backup_dir;

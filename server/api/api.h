@@ -66,6 +66,7 @@ void llmlab__api_provider_verify(llmlab__request_t *request);
 /* Reply to a batch that the store has seen. */
 void llmlab__api_ingest_reply(llmlab__request_t *request);
 
+void llmlab__api_trace_steps(llmlab__request_t *request);
 void llmlab__api_scores_list(llmlab__request_t *request);
 void llmlab__api_scores_create(llmlab__request_t *request);
 void llmlab__api_scores_summary(llmlab__request_t *request);

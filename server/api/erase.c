@@ -4,7 +4,7 @@
 
 #include "api/api.h"
 #include "api/jobs.h"
-#include "base/id.h"
+#include "api/write.h"
 
 /* Longer traces are deleted by a job. */
 #define STEPS_AT_ONCE 2000
@@ -29,13 +29,9 @@ trace_find(llmlab__request_t *request, uint64_t *high, uint64_t *low,
            found_t *out)
 {
     const llmlab__store_ops_t *ops = request->server->store->ops;
-    const char *id = request->parts[1];
 
-    if (strlen(id) != 32 || llmlab__unhex64(id, high) != 0 ||
-        llmlab__unhex64(id + 16, low) != 0) {
-        return llmlab__reply_refuse(request, 400, "bad-parameter",
-                                    "A parameter is wrong", "trace_id",
-                                    "trace_id: 32 hex digits are needed");
+    if (!llmlab__request_trace_id(request, high, low)) {
+        return false;
     }
     if (ops->trace(request->reader, request->project.id, *high, *low, on_trace,
                    out) != LLMLAB_OK) {

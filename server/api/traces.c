@@ -63,6 +63,9 @@ on_trace(void *payload, const llmlab__trace_row_t *row)
     return true;
 }
 
+/* Steps of a trace that is shown whole. */
+#define TREE_MAX 5000
+
 static bool
 bad_parameter(llmlab__request_t *request, const char *field, const char *reason)
 {
@@ -171,9 +174,11 @@ on_detail(void *payload, const llmlab__trace_row_t *row)
     detail->failed = !llmlab__trace_scores_write(
         detail->request, row->trace_high, row->trace_low, &detail->out);
     llmlab__json_key(&detail->out, "tree");
-    detail->failed =
-        !llmlab__trace_tree_write(detail->request, row, &detail->out) ||
-        detail->failed;
+    if (row->steps > TREE_MAX) { /* they come by pages */
+        llmlab__json_put_null(&detail->out);
+    } else if (!llmlab__trace_tree_write(detail->request, row, &detail->out)) {
+        detail->failed = true;
+    }
     llmlab__json_end_object(&detail->out);
     return false;
 }
@@ -182,14 +187,11 @@ void
 llmlab__api_trace_get(llmlab__request_t *request)
 {
     const llmlab__store_ops_t *ops = request->server->store->ops;
-    const char *id = request->parts[1];
     detail_t detail = {.request = request};
     uint64_t high;
     uint64_t low;
 
-    if (strlen(id) != 32 || llmlab__unhex64(id, &high) != 0 ||
-        llmlab__unhex64(id + 16, &low) != 0) {
-        bad_parameter(request, "trace_id", "32 hex digits are needed");
+    if (!llmlab__request_trace_id(request, &high, &low)) {
         return;
     }
     if (ops->trace(request->reader, request->project.id, high, low, on_detail,

@@ -100,6 +100,19 @@ llmlab__request_range(llmlab__request_t *request, llmlab__time_range_t *out)
 }
 
 bool
+llmlab__request_trace_id(llmlab__request_t *request, uint64_t *high,
+                         uint64_t *low)
+{
+    const char *id = request->parts[1];
+
+    return (strlen(id) == 32 && llmlab__unhex64(id, high) == 0 &&
+            llmlab__unhex64(id + 16, low) == 0) ||
+           llmlab__reply_refuse(request, 400, "bad-parameter",
+                                "A parameter is wrong", "trace_id",
+                                "trace_id: 32 hex digits are needed");
+}
+
+bool
 llmlab__request_id(const llmlab__request_t *request, int part, int64_t *out)
 {
     const char *text = request->parts[part];

@@ -25,6 +25,9 @@ const char *llmlab__outcome_word(int outcome);
 /* The range that the query asks for. False when the reply is set. */
 bool llmlab__request_range(llmlab__request_t *request,
                            llmlab__time_range_t *out);
+/* The trace that the path names. False when the reply is set. */
+bool llmlab__request_trace_id(llmlab__request_t *request, uint64_t *high,
+                              uint64_t *low);
 /* What {} number `part` matched, as an id. False, without a reply, when it is
  * none. */
 bool llmlab__request_id(const llmlab__request_t *request, int part,

@@ -18,6 +18,8 @@ const llmlab__route_t llmlab__routes[] = {
      llmlab__api_traces_list},
     {"GET", "/v1/projects/{project}/traces/{trace_id}", LLMLAB__ACCESS_READ, 0,
      llmlab__api_trace_get},
+    {"GET", "/v1/projects/{project}/traces/{trace_id}/steps",
+     LLMLAB__ACCESS_READ, LLMLAB__ROUTE_LANE, llmlab__api_trace_steps},
     {"DELETE", "/v1/projects/{project}/traces/{trace_id}", LLMLAB__ACCESS_ADMIN,
      LLMLAB__ROUTE_LANE, llmlab__api_trace_delete},
     {"DELETE", "/v1/projects/{project}/users", LLMLAB__ACCESS_ADMIN,

@@ -14,6 +14,7 @@ typedef enum llmlab__list_e {
     LLMLAB__LIST_SESSIONS,
     LLMLAB__LIST_USERS,
     LLMLAB__LIST_SCORES,
+    LLMLAB__LIST_STEPS,
     LLMLAB__LIST_FACETS /* and the dimension */
 } llmlab__list_t;
 

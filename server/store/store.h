@@ -314,7 +314,18 @@ typedef struct llmlab__span_view_s {
     llmlab__text_t detail;
 } llmlab__span_view_t;
 
+/* A step's place in its tree, and what it adds to the trace's sums. */
+typedef struct llmlab__span_node_s {
+    uint64_t span_id;
+    uint64_t parent_id;
+    int64_t start_ns;
+    bool unpriced;
+    int64_t cost_nano;
+    int64_t cost_rest;
+} llmlab__span_node_t;
+
 /* Texts of a row live until the function returns. False ends the walk. */
+typedef bool (*llmlab__node_fn)(void *payload, const llmlab__span_node_t *node);
 typedef bool (*llmlab__trace_fn)(void *payload, const llmlab__trace_row_t *row);
 typedef bool (*llmlab__span_fn)(void *payload, const llmlab__span_view_t *row);
 typedef bool (*llmlab__session_fn)(void *payload,
@@ -455,6 +466,17 @@ typedef struct llmlab__store_ops_s {
     llmlab_status_t (*spans)(llmlab__reader_t *reader, int64_t project,
                              const llmlab__trace_row_t *trace,
                              llmlab__span_fn visit, void *payload);
+    /* The same in short. */
+    llmlab_status_t (*nodes)(llmlab__reader_t *reader, int64_t project,
+                             const llmlab__trace_row_t *trace,
+                             llmlab__node_fn visit, void *payload);
+    /* One span; major is its start, minor its id. LLMLAB_ENOTFOUND. */
+    llmlab_status_t (*span)(llmlab__reader_t *reader, int64_t project,
+                            const llmlab__cursor_t *key, llmlab__span_fn visit,
+                            void *payload);
+    /* Grows when stored spans are deleted or priced again. The same number
+     * before and after: none were between. Odd: it is under way. */
+    uint64_t (*rewrites)(const llmlab__store_t *store);
 } llmlab__store_ops_t;
 
 struct llmlab__store_s {

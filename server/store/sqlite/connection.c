@@ -162,6 +162,12 @@ static const char *const texts[LLMLAB__SQL_COUNT] = {
         "SELECT " SPAN_VIEW " FROM span s WHERE s.project=?1 AND s.start_ns "
         "BETWEEN ?2 AND ?3 AND s.trace_high=?4 AND s.trace_low=?5 "
         "ORDER BY s.start_ns,s.span_id",
+    [LLMLAB__SQL_NODES_OF_TRACE] =
+        "SELECT span_id,parent_id,start_ns,counted=1 AND priced=0 AND "
+        "(usage_source<>0 OR status=1),iif(counted=1,cost_nano,0),"
+        "iif(counted=1,cost_rest,0) FROM span WHERE project=?1 AND start_ns "
+        "BETWEEN ?2 AND ?3 AND trace_high=?4 AND trace_low=?5 "
+        "ORDER BY start_ns,span_id",
     [LLMLAB__SQL_SPAN_VIEW] =
         "SELECT " SPAN_VIEW " FROM span s WHERE s.project=? AND s.start_ns=? "
         "AND s.span_id=? AND s.trace_high=? AND s.trace_low=?",

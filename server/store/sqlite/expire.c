@@ -47,6 +47,7 @@ llmlab__upkeep_begin(llmlab__sqlite_t *sqlite)
         pthread_mutex_unlock(&sqlite->write_lock);
         return LLMLAB_EIO;
     }
+    atomic_fetch_add(&sqlite->rewrites, 1);
     return LLMLAB_OK;
 }
 
@@ -65,6 +66,7 @@ llmlab__upkeep_end(llmlab__sqlite_t *sqlite, llmlab_status_t status)
         (void)sqlite3_exec(sqlite->writer.db, "ROLLBACK", NULL, NULL, NULL);
         llmlab__memory_clear(sqlite);
     }
+    atomic_fetch_add(&sqlite->rewrites, 1);
     pthread_mutex_unlock(&sqlite->write_lock);
     return status;
 }

@@ -83,15 +83,45 @@ llmlab__span_view_read(sqlite3_stmt *sql, llmlab__span_view_t *row)
     row->trace_low = (uint64_t)sqlite3_column_int64(sql, 29);
 }
 
-/* False ends the walk: *more tells. */
-static llmlab_status_t
-run_visit(llmlab__connection_t *connection, int64_t project,
-          const llmlab__trace_row_t *trace, const llmlab__run_t *run,
-          llmlab__span_fn visit, void *payload, bool *more)
+/* What a walk over a trace's spans does with each row. False ends it. */
+typedef struct walk_s {
+    llmlab__sql_t which;
+    bool (*row)(struct walk_s *walk, sqlite3_stmt *sql);
+    llmlab__span_fn visit_span;
+    llmlab__node_fn visit_node;
+    void *payload;
+    bool more;
+} walk_t;
+
+static bool
+on_span(walk_t *walk, sqlite3_stmt *sql)
 {
-    sqlite3_stmt *sql =
-        llmlab__connection_sql(connection, LLMLAB__SQL_SPANS_OF_TRACE);
     llmlab__span_view_t row;
+
+    llmlab__span_view_read(sql, &row);
+    return walk->visit_span(walk->payload, &row);
+}
+
+static bool
+on_node(walk_t *walk, sqlite3_stmt *sql)
+{
+    llmlab__span_node_t node = {
+        .span_id = (uint64_t)sqlite3_column_int64(sql, 0),
+        .parent_id = (uint64_t)sqlite3_column_int64(sql, 1),
+        .start_ns = sqlite3_column_int64(sql, 2),
+        .unpriced = sqlite3_column_int(sql, 3) != 0,
+        .cost_nano = sqlite3_column_int64(sql, 4),
+        .cost_rest = sqlite3_column_int64(sql, 5)};
+
+    return walk->visit_node(walk->payload, &node);
+}
+
+static llmlab_status_t
+run_walk(llmlab__connection_t *connection, int64_t project,
+         const llmlab__trace_row_t *trace, const llmlab__run_t *run,
+         walk_t *walk)
+{
+    sqlite3_stmt *sql = llmlab__connection_sql(connection, walk->which);
     int code;
 
     if (sql == NULL) {
@@ -103,9 +133,8 @@ run_visit(llmlab__connection_t *connection, int64_t project,
     sqlite3_bind_int64(sql, 4, (int64_t)trace->trace_high);
     sqlite3_bind_int64(sql, 5, (int64_t)trace->trace_low);
     while ((code = sqlite3_step(sql)) == SQLITE_ROW) {
-        llmlab__span_view_read(sql, &row);
-        if (!visit(payload, &row)) {
-            *more = false;
+        if (!walk->row(walk, sql)) {
+            walk->more = false;
             code = SQLITE_DONE;
             break;
         }
@@ -116,16 +145,14 @@ run_visit(llmlab__connection_t *connection, int64_t project,
                : llmlab__connection_fail(connection, "read spans");
 }
 
-llmlab_status_t
-llmlab__sqlite_spans(llmlab__reader_t *reader, int64_t project,
-                     const llmlab__trace_row_t *trace, llmlab__span_fn visit,
-                     void *payload)
+static llmlab_status_t
+trace_walk(llmlab__reader_t *reader, int64_t project,
+           const llmlab__trace_row_t *trace, walk_t *walk)
 {
     llmlab__run_t whole = {trace->start_ns, trace->last_ns};
     llmlab__runs_t runs = {.of = &whole, .count = 1};
     llmlab__runs_t read = {0};
     llmlab_status_t status = LLMLAB_OK;
-    bool more = true;
 
     if (trace->runs.size > 0) {
         if (!llmlab__runs_unpack(trace->runs, &read)) {
@@ -134,10 +161,70 @@ llmlab__sqlite_spans(llmlab__reader_t *reader, int64_t project,
         }
         runs = read;
     }
-    for (uint32_t i = 0; i < runs.count && more && status == LLMLAB_OK; i++) {
-        status = run_visit(&reader->connection, project, trace, &runs.of[i],
-                           visit, payload, &more);
+    for (uint32_t i = 0; i < runs.count && walk->more && status == LLMLAB_OK;
+         i++) {
+        status =
+            run_walk(&reader->connection, project, trace, &runs.of[i], walk);
     }
     llmlab__runs_cleanup(&read);
     return status;
+}
+
+llmlab_status_t
+llmlab__sqlite_spans(llmlab__reader_t *reader, int64_t project,
+                     const llmlab__trace_row_t *trace, llmlab__span_fn visit,
+                     void *payload)
+{
+    walk_t walk = {.which = LLMLAB__SQL_SPANS_OF_TRACE,
+                   .row = on_span,
+                   .visit_span = visit,
+                   .payload = payload,
+                   .more = true};
+
+    return trace_walk(reader, project, trace, &walk);
+}
+
+llmlab_status_t
+llmlab__sqlite_nodes(llmlab__reader_t *reader, int64_t project,
+                     const llmlab__trace_row_t *trace, llmlab__node_fn visit,
+                     void *payload)
+{
+    walk_t walk = {.which = LLMLAB__SQL_NODES_OF_TRACE,
+                   .row = on_node,
+                   .visit_node = visit,
+                   .payload = payload,
+                   .more = true};
+
+    return trace_walk(reader, project, trace, &walk);
+}
+
+llmlab_status_t
+llmlab__sqlite_span(llmlab__reader_t *reader, int64_t project,
+                    const llmlab__cursor_t *key, llmlab__span_fn visit,
+                    void *payload)
+{
+    llmlab__connection_t *connection = &reader->connection;
+    sqlite3_stmt *sql =
+        llmlab__connection_sql(connection, LLMLAB__SQL_SPAN_VIEW);
+    llmlab__span_view_t row;
+    int code;
+
+    if (sql == NULL) {
+        return LLMLAB_EIO;
+    }
+    sqlite3_bind_int64(sql, 1, project);
+    sqlite3_bind_int64(sql, 2, key->major);
+    sqlite3_bind_int64(sql, 3, key->minor);
+    sqlite3_bind_int64(sql, 4, (int64_t)key->trace_high);
+    sqlite3_bind_int64(sql, 5, (int64_t)key->trace_low);
+    code = sqlite3_step(sql);
+    if (code == SQLITE_ROW) {
+        llmlab__span_view_read(sql, &row);
+        (void)visit(payload, &row);
+    }
+    sqlite3_reset(sql);
+    return code == SQLITE_ROW ? LLMLAB_OK
+           : code == SQLITE_DONE
+               ? llmlab__fail(LLMLAB_ENOTFOUND, "no span")
+               : llmlab__connection_fail(connection, "read a span");
 }

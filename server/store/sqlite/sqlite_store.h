@@ -70,6 +70,7 @@ typedef enum llmlab__sql_e {
     LLMLAB__SQL_ACCOUNT_GET,
     LLMLAB__SQL_MEMBER_ROLE,
     LLMLAB__SQL_SPANS_OF_TRACE,
+    LLMLAB__SQL_NODES_OF_TRACE,
     LLMLAB__SQL_SPAN_VIEW,
     LLMLAB__SQL_ROLLUP_EXISTS,
     LLMLAB__SQL_SESSION_ADD,
@@ -103,6 +104,7 @@ typedef struct llmlab__sqlite_s {
     int log_pages;     /* in the log since the last checkpoint */
 
     llmlab__changes_t changes;
+    _Atomic uint64_t rewrites; /* upkeep.h's; odd: one is under way */
 
     llmlab__reader_t *changer; /* below write_lock; NULL: not needed yet */
 
@@ -311,6 +313,12 @@ llmlab_status_t llmlab__sqlite_traces(llmlab__reader_t *reader,
 llmlab_status_t llmlab__sqlite_trace(llmlab__reader_t *reader, int64_t project,
                                      uint64_t trace_high, uint64_t trace_low,
                                      llmlab__trace_fn visit, void *payload);
+llmlab_status_t llmlab__sqlite_nodes(llmlab__reader_t *reader, int64_t project,
+                                     const llmlab__trace_row_t *trace,
+                                     llmlab__node_fn visit, void *payload);
+llmlab_status_t llmlab__sqlite_span(llmlab__reader_t *reader, int64_t project,
+                                    const llmlab__cursor_t *key,
+                                    llmlab__span_fn visit, void *payload);
 llmlab_status_t llmlab__sqlite_spans(llmlab__reader_t *reader, int64_t project,
                                      const llmlab__trace_row_t *trace,
                                      llmlab__span_fn visit, void *payload);

@@ -246,6 +246,14 @@ sqlite_close(llmlab__store_t *store)
     llmlab__free(sqlite);
 }
 
+static uint64_t
+sqlite_rewrites(const llmlab__store_t *store)
+{
+    const llmlab__sqlite_t *sqlite = (const llmlab__sqlite_t *)store;
+
+    return atomic_load(&sqlite->rewrites);
+}
+
 static const llmlab__store_ops_t sqlite_ops = {
     .admin = &llmlab__sqlite_admin,
     .close = sqlite_close,
@@ -276,6 +284,9 @@ static const llmlab__store_ops_t sqlite_ops = {
     .traces = llmlab__sqlite_traces,
     .trace = llmlab__sqlite_trace,
     .spans = llmlab__sqlite_spans,
+    .nodes = llmlab__sqlite_nodes,
+    .span = llmlab__sqlite_span,
+    .rewrites = sqlite_rewrites,
 };
 
 static pthread_once_t process_once = PTHREAD_ONCE_INIT;
