@@ -13,6 +13,8 @@ LLMLAB = os.path.join(os.environ["LLMLAB_BUILD_DIR"], "bin", "llmlab")
 # No variable of the machine may decide a test.
 ENVIRONMENT = {k: v for k, v in os.environ.items()
                if not k.startswith("LLMLAB_")}
+# Nothing of a test in the user's own spool.
+ENVIRONMENT["LLMLAB_SPOOL_MODE"] = "off"
 
 
 def run(*arguments, stdin=b"", **more):

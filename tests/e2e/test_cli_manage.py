@@ -17,6 +17,8 @@ import serving
 LLMLAB = os.path.join(serving.BUILD, "bin", "llmlab")
 ENVIRONMENT = {k: v for k, v in os.environ.items()
                if not k.startswith("LLMLAB_")}
+# Nothing of a test in the user's own spool.
+ENVIRONMENT["LLMLAB_SPOOL_MODE"] = "off"
 
 
 class Manage(accounts.Base):

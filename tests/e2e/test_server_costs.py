@@ -664,7 +664,8 @@ class Command(Base):
     def run_llmlab(self, *arguments):
         env = {k: v for k, v in os.environ.items()
                if not k.startswith("LLMLAB_")}
-        env.update(LLMLAB_API_KEY=self.read, LLMLAB_URL=
+        env.update(LLMLAB_SPOOL_MODE="off", LLMLAB_API_KEY=self.read,
+                   LLMLAB_URL=
                    "http://127.0.0.1:%d" % self.server.port)
         done = subprocess.run([os.path.join(serving.BUILD, "bin", "llmlab"),
                                *arguments], env=env, capture_output=True,

@@ -19,6 +19,8 @@ SHARED = SOURCE.parent / "shared" / "data"
 # No variable of the machine may decide a test.
 ENVIRONMENT = {name: value for name, value in os.environ.items()
                if not name.startswith("LLMLAB_")}
+# Nothing of a test in the user's own spool.
+ENVIRONMENT["LLMLAB_SPOOL_MODE"] = "off"
 
 
 def llmlab(*arguments, stdin=None, env=None, timeout=120):

@@ -34,6 +34,8 @@ def alone() -> Iterator[None]:
         if name not in ("LLMLAB_SOURCE_DIR", "LLMLAB_BUILD_DIR",
                         "LLMLAB_WHEEL_DIR"):
             del os.environ[name]
+    # Nothing of a test in the user's own spool.
+    os.environ["LLMLAB_SPOOL_MODE"] = "off"
     yield
     llmlab.uninstrument()
     for client in list(_client._open.values()):
