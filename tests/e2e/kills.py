@@ -1,5 +1,5 @@
-"""T48: kill -9 under load: what was acknowledged is there, once, and every sum is
-what its spans say."""
+"""T48, kill -9 under load: what was acknowledged is there, once, and every sum
+is what its spans say."""
 
 import decimal
 import json
