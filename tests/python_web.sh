@@ -28,6 +28,9 @@ if ! make_venv "$venv" "$tests/web/requirements.txt"; then
     echo "SKIP python_web: PyPI cannot be reached (or lacks these versions)"
     exit 77
 fi
+# Only its sources are there: it is compiled.
+[ -e "$venv/bin/uwsgi" ] || "$venv/bin/pip" install -q uwsgi==2.0.31 ||
+    echo "SKIP uwsgi: it does not build here"
 "$venv/bin/pip" install -q --no-deps --force-reinstall \
     "$build"/wheel/llmlab-*.whl
 cd "$source/bindings/python"
