@@ -25,9 +25,13 @@ int
 llmlab_response_append(llmlab_response_t *response, const void *bytes,
                        size_t size)
 {
-    size_t room = BODY_MAX - response->body_size;
+    size_t room;
     char *body;
 
+    if (response == NULL || (bytes == NULL && size != 0)) {
+        return -1;
+    }
+    room = BODY_MAX - response->body_size;
     if (size > room) {
         size = room; /* a reply that long is not the server's */
     }

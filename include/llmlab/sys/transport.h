@@ -53,7 +53,8 @@ LLMLAB_API void
 llmlab_config_set_transport(llmlab_config_t *config,
                             const llmlab_transport_t *transport);
 
-/** Add bytes to a response's body; more than 1 MiB in all is cut. 0 or -1. */
+/** Add bytes to a response's body; more than 1 MiB in all is cut. 0, or -1
+ * without memory or with a NULL. */
 LLMLAB_API int llmlab_response_append(llmlab_response_t *response,
                                       const void *bytes, size_t size);
 
