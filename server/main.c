@@ -364,6 +364,8 @@ main(int argc, char **argv)
     llmlab__options_t options;
     llmlab__parse_t parsed;
 
+    /* A file that may not grow is a write that fails, as a full disk is. */
+    (void)signal(SIGXFSZ, SIG_IGN);
     if (sodium_init() < 0) {
         return complain("libsodium cannot start");
     }

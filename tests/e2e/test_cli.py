@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import resource
 import select
 import signal
 import subprocess
@@ -76,6 +77,17 @@ class Frame(unittest.TestCase):
                                     stderr=subprocess.PIPE, timeout=60)
             self.assertEqual(result.returncode, 1)
             self.assertIn(b"No space left", result.stderr)
+
+    def test_a_file_that_may_not_grow_is_a_failure(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+        with tempfile.TemporaryFile() as small:
+            result = subprocess.run([LLMLAB, "help"], stdout=small,
+                                    stderr=subprocess.PIPE, timeout=60,
+                                    preexec_fn=limit)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn(b"File too large", result.stderr)
 
 
 class Usage(unittest.TestCase):

@@ -105,10 +105,19 @@ class Crashes(Base):
 
 
 class Program(unittest.TestCase):
-    def run_server(self, *arguments):
+    def run_server(self, *arguments, **more):
         with tempfile.TemporaryDirectory() as folder:
             return subprocess.run([SERVER, *arguments], cwd=folder,
-                                  capture_output=True, text=True, timeout=20)
+                                  capture_output=True, text=True, timeout=20,
+                                  **more)
+
+    def test_a_disk_that_is_full_at_the_start_is_told(self):
+        for arguments in (("--listen", "127.0.0.1:0"),
+                          ("key", "create", "--project", "p")):
+            done = self.run_server(
+                *arguments, preexec_fn=lambda: serving.limit_files(100_000))
+            self.assertEqual(done.returncode, 1, arguments)
+            self.assertIn("llmlab-server: ", done.stderr)
 
     def test_help_and_bad_options(self):
         done = self.run_server("-h")
