@@ -259,6 +259,27 @@ reprice(work_t *work, int64_t start_ns, int64_t end_ns)
     return status;
 }
 
+/* Where the work ends: calls that come behind the newest of now are priced with
+ * the prices of now. Without an end it would chase those that keep coming. */
+static llmlab_status_t
+end_find(const llmlab__job_run_t *run, int64_t *end_ns)
+{
+    llmlab__store_t *store = run->store;
+    llmlab__reader_t *reader = store->ops->acquire(store);
+    llmlab_status_t status;
+    int64_t newest = INT64_MIN;
+
+    if (reader == NULL) {
+        return llmlab__fail(LLMLAB_EIO, "cannot open the database");
+    }
+    status = store->upkeep->newest(reader, run->job.project, &newest);
+    store->ops->release(store, reader);
+    if (status == LLMLAB_OK && newest < *end_ns) {
+        *end_ns = newest + 1;
+    }
+    return status == LLMLAB_ENOTFOUND ? LLMLAB_OK : status;
+}
+
 static int64_t
 time_member(const cJSON *arguments, const char *name, int64_t fallback)
 {
@@ -276,6 +297,7 @@ llmlab__job_reprice(llmlab__job_run_t *run)
 {
     work_t work = {.run = run};
     cJSON *arguments = NULL;
+    int64_t end_ns;
     llmlab_status_t status = llmlab__json_dom_parse(
         &arguments, run->job.arguments, strlen(run->job.arguments), 0);
 
@@ -291,9 +313,13 @@ llmlab__job_reprice(llmlab__job_run_t *run)
         status = work.book == NULL ? LLMLAB_EIO : LLMLAB_OK;
     }
     if (status == LLMLAB_OK) {
+        end_ns = time_member(arguments, "end", INT64_MAX);
+        status = end_find(run, &end_ns);
+    }
+    if (status == LLMLAB_OK) {
         work.apply = cJSON_IsTrue(llmlab__json_dom_get(arguments, "apply"));
-        status = reprice(&work, time_member(arguments, "start", INT64_MIN),
-                         time_member(arguments, "end", INT64_MAX));
+        status =
+            reprice(&work, time_member(arguments, "start", INT64_MIN), end_ns);
         result_write(&work);
     }
     llmlab__project_book_release(work.book);

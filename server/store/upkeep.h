@@ -123,6 +123,9 @@ typedef struct llmlab__upkeep_ops_s {
                                   int64_t project, int64_t label,
                                   int64_t *start_ns, uint64_t *high,
                                   uint64_t *low);
+    /* When the project's last span began; LLMLAB_ENOTFOUND: it has none. */
+    llmlab_status_t (*newest)(struct llmlab__reader_s *reader, int64_t project,
+                              int64_t *start_ns);
     /* Go over about `limit` spans behind *place and before end_ns, and ask of
      * each call whose cost was computed what it costs now. apply: write it, and
      * correct every sum that it is in, in one transaction. *place becomes the

@@ -211,6 +211,7 @@ const llmlab__upkeep_ops_t llmlab__sqlite_upkeep_ops = {
     .trace_delete = llmlab__sqlite_trace_delete,
     .user_forget = llmlab__sqlite_user_forget,
     .user_trace = llmlab__sqlite_user_trace,
+    .newest = llmlab__sqlite_newest,
     .reprice = llmlab__sqlite_reprice,
     .check = llmlab__sqlite_check,
 };

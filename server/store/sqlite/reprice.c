@@ -10,6 +10,28 @@
 
 #define DAY_NS (INT64_C(86400) * 1000000000)
 
+llmlab_status_t
+llmlab__sqlite_newest(llmlab__reader_t *reader, int64_t project,
+                      int64_t *start_ns)
+{
+    llmlab__connection_t *connection = &reader->connection;
+    llmlab_status_t status = LLMLAB_EIO;
+    sqlite3_stmt *sql =
+        llmlab__query(connection,
+                      "SELECT start_ns FROM span WHERE project=? ORDER BY "
+                      "start_ns DESC LIMIT 1",
+                      "i", project);
+
+    if (sql != NULL) {
+        status = llmlab__query_step(connection, sql);
+    }
+    if (status == LLMLAB_OK) {
+        *start_ns = sqlite3_column_int64(sql, 0);
+    }
+    sqlite3_finalize(sql);
+    return status;
+}
+
 static sqlite3_stmt *
 spans_behind(llmlab__connection_t *connection, const llmlab__reprice_t *reprice,
              const llmlab__span_place_t *place)

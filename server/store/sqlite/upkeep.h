@@ -12,6 +12,8 @@ llmlab_status_t llmlab__upkeep_end(llmlab__sqlite_t *sqlite,
                                    llmlab_status_t status);
 
 /* reprice.c */
+llmlab_status_t llmlab__sqlite_newest(llmlab__reader_t *reader, int64_t project,
+                                      int64_t *start_ns);
 llmlab_status_t llmlab__sqlite_reprice(llmlab__store_t *store,
                                        const llmlab__reprice_t *reprice,
                                        llmlab__span_place_t *place, bool *more);
