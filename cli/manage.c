@@ -178,13 +178,14 @@ cli_manage_list(cli_manage_t *manage, const char *headers, const char *members)
     cli_remote_t *remote = &manage->remote;
     bool json = cli_args_flag(manage->args, "json");
     cli_table_t table;
+    size_t url_size;
     bool more = true;
     bool good = true;
 
     cli_remote_param(remote, "limit", "1000");
+    url_size = remote->url.size;
     cli_table_init(&table, headers);
     while (good && more) {
-        size_t url_size = remote->url.size;
         cJSON *page = NULL;
         const cJSON *row;
 

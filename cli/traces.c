@@ -20,6 +20,9 @@ static const cli_option_t options[] = {
     {"user", "ID", "only runs for this user", 0},
     {"session", "ID", "only runs of this session", 0},
     {"status", "S", "only success, error or cancelled", 0},
+    {"name", "NAME", "only runs of this name", 0},
+    {"tag", "TAG", "only runs with this tag", 0},
+    {"min-cost", "USD", "only runs that cost as much or more", 0},
     {"limit", "N", "at most N (default: 20)", 0},
     {"cursor", "TEXT", "go on where a page ended", 0},
     {"json", NULL, "print the server's JSON", 0},
@@ -89,8 +92,8 @@ print_list(cli_remote_t *remote, const cli_args_t *args)
 static int
 run_list(const cli_args_t *args)
 {
-    static const char *const filters[] = {"agent", "model", "user", "session",
-                                          "status"};
+    static const char *const filters[] = {"agent",  "model", "user", "session",
+                                          "status", "name",  "tag"};
     char limit_text[24];
     cli_server_t server;
     cli_remote_t remote;
@@ -115,6 +118,8 @@ run_list(const cli_args_t *args)
             cli_remote_param(&remote, filters[i],
                              cli_args_get(args, filters[i]));
         }
+        cli_remote_param(&remote, "min_cost_usd",
+                         cli_args_get(args, "min-cost"));
         cli_remote_param(&remote, "cursor", cli_args_get(args, "cursor"));
         good = print_list(&remote, args);
     }
@@ -135,30 +140,67 @@ static const cli_option_t trace_options[] = {
     CLI_SERVER_OPTIONS, {"json", NULL, "print the server's JSON", 0}, {0}};
 
 static void
+add_step(cli_table_t *table, const cJSON *step, int depth)
+{
+    static const char *const keys[] = {"type",  "status",     "provider",
+                                       "model", "latency_ms", "cost_usd"};
+    const char *text = cli_member_text(step, "name");
+    char name[256];
+
+    snprintf(name, sizeof(name), "%*s%s", 2 * (depth < 64 ? depth : 64), "",
+             text != NULL ? text : "");
+    cli_table_text(table, name);
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        cli_table_text(table, cli_member_text(step, keys[i]));
+    }
+}
+
+/* A long trace's steps come by pages. */
+static bool
+add_pages(cli_remote_t *remote, cli_table_t *table, const char *path)
+{
+    char cursor[256] = "";
+    bool good = true;
+
+    do {
+        cJSON *page = NULL;
+        const cJSON *step;
+        const char *next;
+
+        cli_remote_begin(remote, path);
+        cli_remote_part(remote, "steps");
+        cli_remote_param(remote, "limit", "1000");
+        cli_remote_param(remote, "cursor", *cursor != '\0' ? cursor : NULL);
+        good = cli_remote_get_json(remote, &page);
+        cJSON_ArrayForEach(step, llmlab__json_dom_get(page, "data"))
+        {
+            int64_t depth = 0;
+
+            (void)llmlab__json_dom_int(llmlab__json_dom_get(step, "depth"),
+                                       &depth);
+            add_step(table, step, (int)depth);
+        }
+        next = cli_member_text(page, "next_cursor");
+        snprintf(cursor, sizeof(cursor), "%s", next != NULL ? next : "");
+        cJSON_Delete(page);
+    } while (good && *cursor != '\0');
+    return good;
+}
+
+static void
 add_steps(cli_table_t *table, const cJSON *steps, int depth)
 {
     const cJSON *step;
 
     cJSON_ArrayForEach(step, steps)
     {
-        char name[256];
-        const char *text = cli_member_text(step, "name");
-
-        snprintf(name, sizeof(name), "%*s%s", 2 * depth, "",
-                 text != NULL ? text : "");
-        cli_table_text(table, name);
-        cli_table_text(table, cli_member_text(step, "type"));
-        cli_table_text(table, cli_member_text(step, "status"));
-        cli_table_text(table, cli_member_text(step, "provider"));
-        cli_table_text(table, cli_member_text(step, "model"));
-        cli_table_text(table, cli_member_text(step, "latency_ms"));
-        cli_table_text(table, cli_member_text(step, "cost_usd"));
+        add_step(table, step, depth);
         add_steps(table, llmlab__json_dom_get(step, "children"), depth + 1);
     }
 }
 
 static bool
-print_trace(cli_remote_t *remote, const cli_args_t *args)
+print_trace(cli_remote_t *remote, const cli_args_t *args, const char *path)
 {
     static const char *const facts[] = {"trace_id",    "agent",   "user",
                                         "session",     "status",  "start",
@@ -183,7 +225,9 @@ print_trace(cli_remote_t *remote, const cli_args_t *args)
     putchar('\n');
     cli_table_init(&table, "step|type|status|provider|model|>ms|>cost USD");
     add_steps(&table, llmlab__json_dom_get(trace, "tree"), 0);
-    good = cli_table_print(&table, stdout);
+    good = !cJSON_IsNull(llmlab__json_dom_get(trace, "tree")) ||
+           add_pages(remote, &table, path);
+    good = cli_table_print(&table, stdout) && good;
     cli_table_cleanup(&table);
     cJSON_Delete(trace);
     return good;
@@ -207,7 +251,7 @@ run_trace(const cli_args_t *args)
     good = cli_remote_open(&remote, &server);
     if (good) {
         cli_remote_begin(&remote, path);
-        good = print_trace(&remote, args);
+        good = print_trace(&remote, args, path);
     }
     cli_remote_close(&remote);
     return good ? CLI_OK : CLI_FAILED;

@@ -7,7 +7,9 @@
 #include "api/scores.h"
 #include "api/trace_tree.h"
 #include "api/write.h"
-#include "base/id.h"
+#include "base/json_scan.h"
+#include "http/page.h"
+#include "services/ingest_fields.h"
 
 void
 llmlab__trace_write(llmlab__json_out_t *out, const llmlab__trace_row_t *row)
@@ -106,6 +108,75 @@ status_read(llmlab__request_t *request, int *out)
 }
 
 static bool
+word_read(llmlab__request_t *request, const char *name, bool *out)
+{
+    const char *text = llmlab__request_param(request, name);
+
+    *out = text != NULL && strcmp(text, "true") == 0;
+    return text == NULL || *out || strcmp(text, "false") == 0 ||
+           bad_parameter(request, name, "it is one of true, false");
+}
+
+static bool
+cost_read(llmlab__request_t *request, llmlab__trace_query_t *query)
+{
+    const char *text = llmlab__request_param(request, "min_cost_usd");
+    llmlab_money_t money;
+
+    return text == NULL ||
+           (llmlab_money_parse(&money, text, strlen(text), NULL) == LLMLAB_OK &&
+            llmlab__money_split(money, &query->min_cost_nano,
+                                &query->min_cost_rest)) ||
+           bad_parameter(request, "min_cost_usd",
+                         "an amount such as 0.05 is needed");
+}
+
+static bool
+score_read(llmlab__request_t *request, const char *name, bool *present,
+           double *out)
+{
+    const char *text = llmlab__request_param(request, name);
+    llmlab__json_text_t number = {text, text == NULL ? 0 : strlen(text), false};
+    llmlab__json_text_t same;
+    llmlab__json_t json;
+
+    *present = text != NULL;
+    if (text == NULL) {
+        return true;
+    }
+    llmlab__json_init(&json, text, number.size);
+    if (!llmlab__json_number(&json, &same) || same.size != number.size) {
+        return bad_parameter(request, name, "a number is needed");
+    }
+    *out = llmlab__json_double(&number);
+    return true;
+}
+
+/* Filters beside those by name. */
+static bool
+limits_read(llmlab__request_t *request, llmlab__trace_query_t *query)
+{
+    int64_t ms;
+
+    if (!cost_read(request, query) ||
+        !llmlab__request_int_param(request, "min_duration_ms", 0,
+                                   INT64_C(1000000000000), 0, &ms) ||
+        !word_read(request, "unpriced", &query->unpriced) ||
+        !word_read(request, "errors", &query->errors) ||
+        !score_read(request, "min_score", &query->has_min_score,
+                    &query->min_score) ||
+        !score_read(request, "max_score", &query->has_max_score,
+                    &query->max_score)) {
+        return false;
+    }
+    query->min_duration_ns = ms * 1000000;
+    query->score = llmlab__request_param(request, "score");
+    query->name = llmlab__request_param(request, "name");
+    query->tag = llmlab__request_param(request, "tag");
+    return true;
+}
+
+static bool
 query_read(llmlab__request_t *request, llmlab__trace_query_t *query,
            llmlab__list_page_t *page)
 {
@@ -117,7 +188,7 @@ query_read(llmlab__request_t *request, llmlab__trace_query_t *query,
                                ? LLMLAB__LIST_TRACES_DEAREST
                                : LLMLAB__LIST_TRACES_NEWEST,
                            page) ||
-        !status_read(request, &query->status) ||
+        !status_read(request, &query->status) || !limits_read(request, query) ||
         !llmlab__request_range(request, &range)) {
         return false;
     }

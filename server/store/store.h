@@ -206,6 +206,19 @@ typedef struct llmlab__trace_query_s {
     const char *user;    /* NULL: any */
     const char *session; /* NULL: any */
     const char *environment;
+    const char *name;      /* NULL: any */
+    const char *tag;       /* NULL: any */
+    int64_t min_cost_nano; /* 0 and 0: any */
+    int64_t min_cost_rest;
+    int64_t min_duration_ns; /* 0: any */
+    bool unpriced;           /* only those with calls without a price */
+    bool errors;             /* only those with steps that failed */
+    /* Only those with a score of this name, or NULL: any, in this range. */
+    const char *score;
+    bool has_min_score;
+    bool has_max_score;
+    double min_score;
+    double max_score;
     bool has_cursor;
     llmlab__cursor_t cursor;
     size_t limit;

@@ -67,8 +67,18 @@ typedef struct ask_s {
     size_t capacity; /* one more than a page has */
 } ask_t;
 
+static void
+text_bind(sqlite3_stmt *sql, int parameter, const char *text)
+{
+    if (text != NULL) {
+        sqlite3_bind_text(sql, parameter, text, -1, SQLITE_STATIC);
+    }
+}
+
 /* Parameters: 1 project, 2 and 3 the range, 4 status, 5 agent, 6 model, 7
- * user, 8 session, 9 to 12 the cursor, 13 limit, 14 day, 15 environment. */
+ * user, 8 session, 9 to 12 the cursor, 13 limit, 14 day, 15 environment, 16
+ * name, 17 tag, 18 and 19 the least cost, 20 the least duration, 21 a score's
+ * name, 22 and 23 its range. */
 static sqlite3_stmt *
 prepare(const ask_t *ask, const llmlab__buf_t *text)
 {
@@ -90,14 +100,20 @@ prepare(const ask_t *ask, const llmlab__buf_t *text)
     sqlite3_bind_int64(sql, 5, ask->agent);
     sqlite3_bind_text(sql, 6, ask->model, -1, SQLITE_STATIC);
     sqlite3_bind_int64(sql, 7, ask->user);
-    if (query->session != NULL) {
-        sqlite3_bind_text(sql, 8, query->session, -1, SQLITE_STATIC);
-    }
+    text_bind(sql, 8, query->session);
     sqlite3_bind_int64(sql, 9, query->cursor.major);
     sqlite3_bind_int64(sql, 10, query->cursor.minor);
     sqlite3_bind_int64(sql, 11, (int64_t)query->cursor.trace_high);
     sqlite3_bind_int64(sql, 12, (int64_t)query->cursor.trace_low);
     sqlite3_bind_int64(sql, 15, ask->environment);
+    text_bind(sql, 16, query->name);
+    text_bind(sql, 17, query->tag);
+    sqlite3_bind_int64(sql, 18, query->min_cost_nano);
+    sqlite3_bind_int64(sql, 19, query->min_cost_rest);
+    sqlite3_bind_int64(sql, 20, query->min_duration_ns);
+    text_bind(sql, 21, query->score);
+    sqlite3_bind_double(sql, 22, query->min_score);
+    sqlite3_bind_double(sql, 23, query->max_score);
     return sql;
 }
 
@@ -122,6 +138,23 @@ narrow_condition(const llmlab__trace_query_t *query)
 }
 
 static void
+score_text(const llmlab__trace_query_t *query, llmlab__buf_t *out)
+{
+    if (query->score == NULL && !query->has_min_score &&
+        !query->has_max_score) {
+        return;
+    }
+    llmlab__buf_text(out,
+                     " AND EXISTS (SELECT 1 FROM score s INDEXED BY "
+                     "score_by_trace WHERE s.project=?1 AND "
+                     "s.trace_high=t.trace_high AND s.trace_low=t.trace_low");
+    llmlab__buf_text(out, query->score != NULL ? " AND s.name=?21" : "");
+    llmlab__buf_text(out, query->has_min_score ? " AND s.value>=?22" : "");
+    llmlab__buf_text(out, query->has_max_score ? " AND s.value<=?23" : "");
+    llmlab__buf_text(out, ")");
+}
+
+static void
 filters_text(const llmlab__trace_query_t *query, llmlab__buf_t *out)
 {
     llmlab__buf_text(out, query->status != 0 ? " AND t.status=?4" : "");
@@ -132,6 +165,19 @@ filters_text(const llmlab__trace_query_t *query, llmlab__buf_t *out)
     llmlab__buf_text(out, query->session != NULL ? " AND t.session=?8" : "");
     llmlab__buf_text(out,
                      query->model != NULL ? " AND instr(t.models,?6)>0" : "");
+    llmlab__buf_text(out, query->name != NULL ? " AND t.name=?16" : "");
+    llmlab__buf_text(out, query->tag != NULL
+                              ? " AND EXISTS (SELECT 1 FROM json_each(ifnull("
+                                "t.tags,'[]')) WHERE value=?17)"
+                              : "");
+    llmlab__buf_text(out, query->min_cost_nano + query->min_cost_rest > 0
+                              ? " AND (t.cost_nano,t.cost_rest)>=(?18,?19)"
+                              : "");
+    llmlab__buf_text(
+        out, query->min_duration_ns > 0 ? " AND t.end_ns-t.start_ns>=?20" : "");
+    llmlab__buf_text(out, query->unpriced ? " AND t.unpriced>0" : "");
+    llmlab__buf_text(out, query->errors ? " AND t.errors>0" : "");
+    score_text(query, out);
 }
 
 static void
