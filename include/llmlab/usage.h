@@ -12,8 +12,12 @@
 #include <llmlab/status.h>
 
 /** Every usage field once: X(enumerator, name on the wire). Fields whose name
- * ends in _seconds count microseconds; all others count whole units. New
- * fields are added at the end. */
+ * ends in _seconds count microseconds; all others count whole units.
+ * input_tokens and output_tokens are totals; those of cache, media and
+ * reasoning are parts of them that do not overlap, so that input_audio_tokens
+ * did not come from the cache. cache_read_audio_tokens and the like are parts
+ * of cache_read_tokens.
+ * New fields are added at the end. */
 #define LLMLAB_USAGE_MAP(X)                                       \
     X(INPUT_TOKENS, "input_tokens")                               \
     X(OUTPUT_TOKENS, "output_tokens")                             \

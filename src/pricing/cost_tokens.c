@@ -73,8 +73,8 @@ sum_or_overflow(llmlab__bill_t *bill, uint64_t a, uint64_t b)
     return sum;
 }
 
-/* Cached media is told apart only by few providers; what is told is taken out
- * of both totals that it is part of. */
+/* Cached media is told apart only by few providers. It is part of the cache
+ * reads, and no part of input_audio_tokens and the like. */
 static void
 split_cached_media(llmlab__bill_t *bill, input_t *input)
 {
@@ -94,7 +94,6 @@ split_cached_media(llmlab__bill_t *bill, input_t *input)
         }
         input->read -= count;
         input->read_media[i] = count;
-        input->media[i] = less(input->media[i], count);
     }
 }
 

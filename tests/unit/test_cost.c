@@ -198,6 +198,64 @@ test_a_twenty_thousand_dollar_call(void **state)
     assert_amount(&call, "19999.9998");
 }
 
+/* Readers state audio without what came from the cache; the price must not take
+ * that out again. */
+static void
+test_cached_audio_of_a_reply_is_billed_once(void **state)
+{
+    static const struct {
+        const char *provider;
+        const char *model;
+        const char *body;
+        const char *usd;
+    } replies[] = {
+        /* 60 text at 0.3, 140 audio at 1, 100 cached at 0.03, 5 out at 2.5 */
+        {"gemini", "gemini-2.5-flash",
+         "{\"modelVersion\":\"gemini-2.5-flash\",\"candidates\":[],"
+         "\"usageMetadata\":{\"promptTokenCount\":300,"
+         "\"candidatesTokenCount\":5,\"totalTokenCount\":305,"
+         "\"cachedContentTokenCount\":100,\"promptTokensDetails\":["
+         "{\"modality\":\"TEXT\",\"tokenCount\":100},"
+         "{\"modality\":\"AUDIO\",\"tokenCount\":200}],"
+         "\"cacheTokensDetails\":["
+         "{\"modality\":\"AUDIO\",\"tokenCount\":60},"
+         "{\"modality\":\"TEXT\",\"tokenCount\":40}]}}",
+         "0.0001735"},
+        /* 59 text at 4, 9 audio at 32, 64 cached at 0.4; out 30 text at 16,
+         * 91 audio at 64 */
+        {"openai", "gpt-realtime",
+         "{\"type\":\"response.done\",\"response\":{\"object\":"
+         "\"realtime.response\",\"status\":\"completed\",\"usage\":{"
+         "\"total_tokens\":253,\"input_tokens\":132,\"output_tokens\":121,"
+         "\"input_token_details\":{\"text_tokens\":119,"
+         "\"audio_tokens\":13,\"cached_tokens\":64,"
+         "\"cached_tokens_details\":{\"text_tokens\":60,"
+         "\"audio_tokens\":4}},\"output_token_details\":{"
+         "\"text_tokens\":30,\"audio_tokens\":91}}}}",
+         "0.0068536"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(replies) / sizeof(replies[0]); i++) {
+        char text[LLMLAB_MONEY_TEXT];
+        llmlab_call_facts_t facts;
+        llmlab_reply_t reply;
+        llmlab_cost_t cost;
+
+        assert_int_equal(llmlab_usage_read(&reply, replies[i].provider, NULL,
+                                           replies[i].body,
+                                           strlen(replies[i].body)),
+                         LLMLAB_OK);
+        llmlab_call_facts_init(&facts);
+        facts.provider = replies[i].provider;
+        facts.model = replies[i].model;
+        facts.usage = &reply.usage;
+        assert_int_equal(llmlab_cost_compute(&cost, NULL, &facts), LLMLAB_OK);
+        llmlab_money_format(cost.amount, text);
+        assert_string_equal(text, replies[i].usd);
+    }
+}
+
 static void
 test_a_key_needs_no_name(void **state)
 {
@@ -246,6 +304,7 @@ main(void)
         cmocka_unit_test(test_tells_tiers_contexts_and_flags),
         cmocka_unit_test(test_too_much_is_an_error_not_a_wrong_number),
         cmocka_unit_test(test_a_twenty_thousand_dollar_call),
+        cmocka_unit_test(test_cached_audio_of_a_reply_is_billed_once),
         cmocka_unit_test(test_a_key_needs_no_name),
         cmocka_unit_test(test_refuses_bad_arguments),
     };
