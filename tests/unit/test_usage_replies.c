@@ -367,6 +367,38 @@ cut_anywhere(void **state)
     }
 }
 
+/* OpenRouter states what its upstream took in any case; only with a key of the
+ * user's own it comes on top of the charge. */
+static void
+upstream_charges_count_with_a_key_of_ones_own(void **state)
+{
+    static const char *const flags[] = {"", "\"is_byok\":false,",
+                                        "\"is_byok\":true,"};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        llmlab_reply_t reply;
+        char body[320];
+        int size = snprintf(
+            body, sizeof(body),
+            "{\"object\":\"chat.completion\",\"model\":\"openai/gpt-4o\","
+            "\"usage\":{\"prompt_tokens\":100,\"completion_tokens\":9,"
+            "\"total_tokens\":109,\"cost\":0.00014,%s\"cost_details\":{"
+            "\"upstream_inference_cost\":0.00013}}}",
+            flags[i]);
+
+        assert_int_equal(
+            llmlab_usage_read(&reply, "openrouter", NULL, body, (size_t)size),
+            LLMLAB_OK);
+        assert_int_equal(reply.has_provider_cost, 1);
+        assert_int_equal(reply.provider_cost[0], UINT64_C(140000000000));
+        assert_int_equal(reply.is_byok, i == 2);
+        assert_int_equal(reply.has_upstream_cost, i == 2);
+        assert_int_equal(reply.upstream_cost[0],
+                         i == 2 ? UINT64_C(130000000000) : 0);
+    }
+}
+
 int
 main(void)
 {
@@ -376,6 +408,7 @@ main(void)
         cmocka_unit_test(every_split_reads_the_same),
         cmocka_unit_test(whole_and_stream_agree),
         cmocka_unit_test(cut_anywhere),
+        cmocka_unit_test(upstream_charges_count_with_a_key_of_ones_own),
     };
 
     return cmocka_run_group_tests(tests, load, unload);
