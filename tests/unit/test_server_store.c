@@ -492,7 +492,8 @@ row_check(fixture_t *fixture, sqlite3 *db, const llmlab__cost_query_t *query,
         (long long)end * 1000000000);
 
     for (int i = 0; i < LLMLAB__DIMENSIONS; i++) {
-        if (query->group_by >> i & 1) {
+        /* A tag is no column. */
+        if ((query->group_by >> i & 1) != 0 && columns[i] != NULL) {
             size += (size_t)snprintf(where + size, sizeof(where) - size,
                                      " AND %s=%lld", columns[i],
                                      (long long)row->by[i]);
