@@ -75,7 +75,6 @@ void
 llmlab__api_trace_delete(llmlab__request_t *request)
 {
     llmlab__store_t *store = request->server->store;
-    llmlab__reader_t *reader = request->reader;
     found_t found = {.found = false};
     llmlab__removed_t removed = {.more = true};
     llmlab_status_t status = LLMLAB_OK;
@@ -94,7 +93,6 @@ llmlab__api_trace_delete(llmlab__request_t *request)
             llmlab__reply_failure(request, "cannot delete a trace");
         }
     }
-    request->reader = reader;
 }
 
 void

@@ -164,6 +164,7 @@ llmlab__change_begin(llmlab__request_t *request)
     if (store->ops->change_begin(store, &request->changer) != LLMLAB_OK) {
         return llmlab__reply_failure(request, "cannot begin a change");
     }
+    request->rested = request->reader;
     request->reader = request->changer;
     if (!idempotency_begin(request)) {
         llmlab__change_end(request);
@@ -188,7 +189,7 @@ llmlab__change_end(llmlab__request_t *request)
         llmlab__reply_failure(request, "cannot commit a change");
     }
     request->changer = NULL;
-    request->reader = NULL;
+    request->reader = request->rested;
 }
 
 bool

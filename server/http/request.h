@@ -85,6 +85,7 @@ typedef struct llmlab__request_s {
 
     /* A change that is under way. */
     llmlab__reader_t *changer;    /* NULL: none */
+    llmlab__reader_t *rested;     /* what `reader` is again after it */
     bool idempotent;              /* it has an Idempotency-Key */
     bool replayed;                /* the reply is of the first time */
     unsigned char answer_id[32];  /* under which it is kept */

@@ -6,6 +6,7 @@ llmlab-test: threads timeout=300
 
 import decimal
 import json
+import os
 import subprocess
 import threading
 import time
@@ -52,6 +53,17 @@ class Prices(Base):
         self.assertEqual(status, 200, body)
         step = body["tree"][0]
         return step["cost_usd"], step["price_key"]
+
+    def test_a_change_keeps_no_connection(self):
+        body = {"kind": "discount", "provider": "groq", "percent": "5"}
+        files = []
+        for _ in range(24):
+            status, price = self.api("POST", "/v1/projects/-/prices", body)
+            self.assertEqual(status, 201, price)
+            self.drop(price)
+            files.append(len(os.listdir("/proc/%d/fd" %
+                                        self.server.process.pid)))
+        self.assertLessEqual(files[-1], files[3] + 8, files)
 
     def test_an_override_prices_what_comes(self):
         self.assertEqual(self.cost()[0], LIST_PRICE)

@@ -87,9 +87,9 @@ store_fill(void)
 static bool
 is_ours(const llmlab__route_t *route)
 {
-    static const char *const parts[] = {"/keys",      "/members",
-                                        "/providers", "/invitations",
-                                        "/accounts",  "/auth/"};
+    static const char *const parts[] = {
+        "/keys",     "/members", "/providers", "/invitations",
+        "/accounts", "/auth/",   "/scores"};
 
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (strstr(route->pattern, parts[i]) != NULL) {

@@ -307,7 +307,8 @@ row_apply(llmlab__apply_t *apply, llmlab__row_t *row)
         apply->batch->duplicate++;
         return LLMLAB_OK;
     }
-    if (known && !trace->stored) {
+    /* Also where something of the trace came after its deletion. */
+    if (known && node == NULL) {
         status =
             llmlab__trace_was_deleted(apply->connection, apply->batch->project,
                                       row->trace_high, row->trace_low);
