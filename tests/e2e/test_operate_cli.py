@@ -19,10 +19,12 @@ import e2e  # noqa: E402
 
 
 class Operate(Base):
-    def run_cli(self, *arguments, key=None, code=0, url=None):
+    def run_cli(self, *arguments, key=None, code=0, url=None, spool=None):
         done = e2e.llmlab(*arguments, env={
             "LLMLAB_URL": url or "http://127.0.0.1:%d" % self.server.port,
             "LLMLAB_API_KEY": key or self.admin,
+            "LLMLAB_SPOOL_MODE": spool or os.path.join(self.temporary.name,
+                                                       "spool"),
             "HOME": self.temporary.name})
         self.assertEqual(done.returncode, code,
                          done.stdout.decode() + done.stderr.decode())
@@ -80,6 +82,8 @@ class Operate(Base):
                       "version", "spool"):
             self.assertEqual(found[check]["result"], "ok", found[check])
         self.assertIn("one", found["access"]["detail"])
+        found = self.doctor(key=self.key, spool="off")
+        self.assertEqual(found["spool"]["result"], "warning")
         out, _ = self.run_cli("doctor")
         self.assertIn("ok       server", out)
         bad = self.key[:-1] + ("a" if self.key[-1] != "a" else "b")
