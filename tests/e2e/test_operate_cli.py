@@ -23,8 +23,7 @@ class Operate(Base):
         done = e2e.llmlab(*arguments, env={
             "LLMLAB_URL": url or "http://127.0.0.1:%d" % self.server.port,
             "LLMLAB_API_KEY": key or self.admin,
-            "LLMLAB_SPOOL_MODE": spool or os.path.join(self.temporary.name,
-                                                       "spool"),
+            "LLMLAB_SPOOL_MODE": spool or "auto",
             "HOME": self.temporary.name})
         self.assertEqual(done.returncode, code,
                          done.stdout.decode() + done.stderr.decode())
