@@ -21,7 +21,7 @@ def switches_of(path):
     """What a test says to be run with."""
     if not path.is_file():
         return set()
-    found = re.search(r"llmlab-sabotage:([^\n*\"]*)", path.read_text())
+    found = re.search(r"llmlab-" r"sabotage:([^\n*\"]*)", path.read_text())
     return set(found.group(1).split()) - {"long"} if found else set()
 
 

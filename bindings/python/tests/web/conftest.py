@@ -25,7 +25,8 @@ class Stored:
     def __init__(self, server, folder):
         self.server = server
         self.env = {**os.environ, **server.env,
-                    "XDG_STATE_HOME": str(folder)}
+                    "XDG_STATE_HOME": str(folder),
+                    "LLMLAB_SPOOL_MODE": "auto"}
 
     def spans(self, expected):
         """How many there are; where some are missing, once a next process
