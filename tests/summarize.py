@@ -33,6 +33,10 @@ def cases(name, case):
             yield name, "failed", "not run"
         return
     failed = status == "fail" or case.find("failure") is not None
+    if case.get("name").startswith("sabotage_"):
+        # Its cases are to fail: it is one that passes when one of them does.
+        yield name, "failed" if failed else "passed", ""
+        return
 
     found = []  # (word, name, why) of each CMocka case
     for part in CMOCKA_SUMMARY.split(output):
