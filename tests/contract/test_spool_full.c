@@ -4,6 +4,7 @@
  * llmlab-test: threads timeout=180
  * llmlab-sabotage: spool_unwritten */
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -318,7 +319,10 @@ mount_small(const char *directory, const char *size)
     char options[40];
 
     snprintf(options, sizeof(options), "size=%s,mode=0700", size);
-    if (mount("tmpfs", directory, "tmpfs", 0, options) != 0) {
+    /* For this process alone, and gone with it, however it ends. */
+    if (unshare(CLONE_NEWNS) != 0 ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("tmpfs", directory, "tmpfs", 0, options) != 0) {
         print_message("SKIP a full file system: mounting is not allowed\n");
         return false;
     }
