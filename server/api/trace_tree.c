@@ -4,15 +4,10 @@
 
 #include "api/write.h"
 #include "base/alloc.h"
+#include "services/ingest_fields.h"
 #include "store/hash.h"
 
 #define NONE UINT32_MAX
-
-static const char *const kind_names[] = {
-#define KIND_NAME_(name, value, wire) [value] = wire,
-    LLMLAB_SPAN_KIND_MAP(KIND_NAME_)
-#undef KIND_NAME_
-};
 
 /* A step: its members' text, and its place in the tree. */
 typedef struct step_s {
@@ -52,7 +47,8 @@ int
 llmlab__step_kind(const char *name)
 {
     for (int i = 0; i < LLMLAB_SPAN_KINDS; i++) {
-        if (kind_names[i] != NULL && strcmp(kind_names[i], name) == 0) {
+        if (llmlab__kind_names[i] != NULL &&
+            strcmp(llmlab__kind_names[i], name) == 0) {
             return i;
         }
     }
@@ -76,7 +72,7 @@ llmlab__step_write(llmlab__json_out_t *out, const llmlab__span_view_t *span)
     }
     llmlab__json_key(out, "type");
     llmlab__json_put_text(out, span->kind >= 0 && span->kind < LLMLAB_SPAN_KINDS
-                                   ? kind_names[span->kind]
+                                   ? llmlab__kind_names[span->kind]
                                    : "span");
     llmlab__json_key(out, "name");
     llmlab__json_put_string(out, span->name.data, span->name.size);

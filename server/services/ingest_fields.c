@@ -6,6 +6,12 @@
 #include "base/id.h"
 #include "base/u128.h"
 
+const char *const llmlab__kind_names[LLMLAB_SPAN_KINDS] = {
+#define KIND_NAME_(name, value, wire) [value] = wire,
+    LLMLAB_SPAN_KIND_MAP(KIND_NAME_)
+#undef KIND_NAME_
+};
+
 /* U+0000 would end the text for half of those who read it later. */
 static bool
 nul_replace(llmlab__arena_t *arena, llmlab__text_t *text)

@@ -33,6 +33,9 @@ const char *llmlab__field_raw(llmlab__json_t *json, unsigned types,
 const char *llmlab__field_enum(llmlab__json_t *json, const char *const *names,
                                size_t count, uint8_t *out);
 
+/* What the wire calls the kinds of spans. */
+extern const char *const llmlab__kind_names[LLMLAB_SPAN_KINDS];
+
 /* False on overflow. */
 bool llmlab__money_split(llmlab_money_t money, int64_t *nano, int64_t *rest);
 llmlab_money_t llmlab__money_join(int64_t nano, int64_t rest);

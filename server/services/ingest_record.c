@@ -11,11 +11,6 @@
 #define BIT(type) (1u << LLMLAB__JSON_##type)
 #define BOOL_BITS (BIT(TRUE) | BIT(FALSE))
 
-static const char *const kind_names[] = {
-#define KIND_NAME_(name, value, wire) [value] = wire,
-    LLMLAB_SPAN_KIND_MAP(KIND_NAME_)
-#undef KIND_NAME_
-};
 static const char *const outcome_names[] = {NULL, "success", "error",
                                             "cancelled"};
 static const char *const source_names[] = {"none", "computed", "provider"};
@@ -305,7 +300,7 @@ field_read(llmlab__record_state_t *record, const llmlab__field_row_t *field)
                    ? "range"
                    : why;
     case LLMLAB__FIELD_TYPE:
-        return llmlab__field_enum(json, kind_names, LLMLAB_SPAN_KINDS,
+        return llmlab__field_enum(json, llmlab__kind_names, LLMLAB_SPAN_KINDS,
                                   &row->kind);
     case LLMLAB__FIELD_NAME:
         return llmlab__field_text(json, arena, LLMLAB__NAME_MAX, &row->name);

@@ -8,12 +8,7 @@
 #include "base/clock.h"
 #include "base/json_write.h"
 #include "base/status.h"
-
-static const char *const kind_names[LLMLAB_SPAN_KINDS] = {
-#define NAME(name, value, wire) [value] = wire,
-    LLMLAB_SPAN_KIND_MAP(NAME)
-#undef NAME
-};
+#include "services/ingest_fields.h"
 
 llmlab_status_t
 llmlab__repricing_init(llmlab__repricing_t *repricing)
@@ -62,7 +57,7 @@ call_write(llmlab__buf_t *buf, const llmlab__span_view_t *call)
     llmlab__json_key(&out, "n");
     llmlab__json_put_int(&out, 1);
     llmlab__json_key(&out, "type");
-    llmlab__json_put_text(&out, kind_names[call->kind]);
+    llmlab__json_put_text(&out, llmlab__kind_names[call->kind]);
     llmlab__json_key(&out, "name");
     llmlab__json_put_text(&out, "call");
     llmlab__json_key(&out, "status");

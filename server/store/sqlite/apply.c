@@ -502,6 +502,20 @@ llmlab__memory_clear(llmlab__sqlite_t *sqlite)
     llmlab__rollup_cache_clear(&sqlite->rollups);
 }
 
+llmlab_status_t
+llmlab__sums_write(llmlab__sqlite_t *sqlite)
+{
+    llmlab_status_t status =
+        llmlab__trace_flush(&sqlite->writer, &sqlite->traces);
+
+    if (status == LLMLAB_OK) {
+        status = llmlab__revision_write(sqlite);
+    }
+    return status == LLMLAB_OK
+               ? llmlab__rollup_flush(&sqlite->writer, &sqlite->rollups)
+               : status;
+}
+
 /* One transaction over some batches: all of them, or none. */
 static llmlab_status_t
 transaction(llmlab__sqlite_t *sqlite, llmlab__batch_t **batches, size_t count,
@@ -532,13 +546,7 @@ transaction(llmlab__sqlite_t *sqlite, llmlab__batch_t **batches, size_t count,
         *known = apply.known;
     }
     if (status == LLMLAB_OK) {
-        status = llmlab__trace_flush(connection, &sqlite->traces);
-    }
-    if (status == LLMLAB_OK) {
-        status = llmlab__revision_write(sqlite);
-    }
-    if (status == LLMLAB_OK) {
-        status = llmlab__rollup_flush(connection, &sqlite->rollups);
+        status = llmlab__sums_write(sqlite);
     }
     if (status == LLMLAB_OK) {
         commit = llmlab__connection_sql(connection, LLMLAB__SQL_COMMIT);

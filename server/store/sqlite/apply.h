@@ -37,6 +37,9 @@ typedef struct llmlab__labels_s {
 /* apply.c: the transaction's number, first in memory, so that what it changes
  * can be told before it is seen; one that fails leaves a gap. */
 llmlab_status_t llmlab__revision_write(llmlab__sqlite_t *sqlite);
+/* Write the traces and sums that a transaction has changed, under its number.
+ */
+llmlab_status_t llmlab__sums_write(llmlab__sqlite_t *sqlite);
 
 /* contribute.c: what a span adds to the roll-ups. */
 

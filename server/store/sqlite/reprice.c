@@ -159,21 +159,6 @@ walk(llmlab__connection_t *connection, llmlab__sqlite_t *sqlite,
     return status == LLMLAB_ENOTFOUND ? LLMLAB_OK : status;
 }
 
-/* In the order of a batch's transaction. */
-static llmlab_status_t
-sums_write(llmlab__sqlite_t *sqlite)
-{
-    llmlab_status_t status =
-        llmlab__trace_flush(&sqlite->writer, &sqlite->traces);
-
-    if (status == LLMLAB_OK) {
-        status = llmlab__revision_write(sqlite);
-    }
-    return status == LLMLAB_OK
-               ? llmlab__rollup_flush(&sqlite->writer, &sqlite->rollups)
-               : status;
-}
-
 llmlab_status_t
 llmlab__sqlite_reprice(llmlab__store_t *store, const llmlab__reprice_t *reprice,
                        llmlab__span_place_t *place, bool *more)
@@ -196,7 +181,7 @@ llmlab__sqlite_reprice(llmlab__store_t *store, const llmlab__reprice_t *reprice,
     }
     status = walk(&sqlite->writer, sqlite, reprice, place, more);
     if (status == LLMLAB_OK) {
-        status = sums_write(sqlite);
+        status = llmlab__sums_write(sqlite);
     }
     return llmlab__upkeep_end(sqlite, status);
 }
